@@ -1,0 +1,51 @@
+"""Runtimes that evaluate a network, one file each, behind one contract.
+
+A backend takes letterboxed images and returns a `NetworkOutput`: the heat map, and the other heads
+read at given cells. Only the cells of peaks are ever read, so a backend is free to evaluate those
+heads there alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PeakValues:
+    """Values of the box and re-ID heads at K cells of one image.
+
+    Attributes:
+        ltrb: (K, 4) float32, distances from the centre to left, top, right, bottom, in cells.
+        offset: (K, 2) float32, sub-cell offset (x, y) of the centre.
+        embeddings: (K, D) float32, unit length.
+    """
+
+    ltrb: NDArray[np.float32]
+    offset: NDArray[np.float32]
+    embeddings: NDArray[np.float32]
+
+
+class NetworkOutput(Protocol):
+    """What a network says of a batch of B images, at stride 4."""
+
+    @property
+    def heatmap(self) -> NDArray[np.float32]:
+        """(B, n_class, H / 4, W / 4) in 0..1, after the sigmoid."""
+
+    def gather(self, image_index: int, ys: NDArray[np.int64], xs: NDArray[np.int64]) -> PeakValues:
+        """The other heads of image `image_index` at K cells (`ys`, `xs`)."""
+
+
+class Backend(Protocol):
+    """A runtime with a network loaded, warm and ready."""
+
+    @property
+    def name(self) -> str:
+        """Runtime, device and precision, for diagnostics: 'torch_eager cpu bf16'."""
+
+    def run(self, images_rgb: NDArray[np.uint8]) -> NetworkOutput:
+        """Evaluate the network on letterboxed images (B, H, W, 3) uint8, RGB, H and W of it."""
