@@ -207,8 +207,9 @@ class Tracks:
 
     def __getitem__(self, index: object) -> Tracks:
         """Rows chosen by a mask or an index array."""
-        rows = {f.name: getattr(self, f.name)[index] for f in fields(self) if f.name != 'stamp_ns'}
-        return Tracks(stamp_ns=self.stamp_ns, **rows)
+        whole = {'stamp_ns': self.stamp_ns, 'source': self.source}
+        rows = {f.name: getattr(self, f.name)[index] for f in fields(self) if f.name not in whole}
+        return Tracks(**whole, **rows)
 
     @classmethod
     def empty(cls, *, stamp_ns: int, source: str = 'student') -> Tracks:
