@@ -38,7 +38,8 @@ def xywh_to_xyxy(boxes_xywh: FloatArray) -> NDArray[np.float64]:
 def area(boxes_xyxy: FloatArray) -> NDArray[np.float64]:
     """Areas (N,) of corner boxes (N, 4)."""
     boxes = np.asarray(boxes_xyxy, np.float64)
-    return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    size = boxes[:, 2:] - boxes[:, :2]  # (N, 2)
+    return np.asarray(np.prod(size, axis=1), np.float64)
 
 
 def iou_matrix(a_xyxy: FloatArray, b_xyxy: FloatArray) -> NDArray[np.float64]:
@@ -49,7 +50,9 @@ def iou_matrix(a_xyxy: FloatArray, b_xyxy: FloatArray) -> NDArray[np.float64]:
     high = np.minimum(a[:, None, 2:], b[None, :, 2:])  # (N, M, 2)
     overlap = np.clip(high - low, 0, None).prod(axis=2)  # (N, M)
     union = area(a)[:, None] + area(b)[None, :] - overlap
-    return np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0)
+    iou = np.zeros_like(overlap)
+    np.divide(overlap, union, out=iou, where=union > 0)
+    return np.asarray(iou)
 
 
 def clip_to_image(boxes_xyxy: FloatArray, *, width: int, height: int) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ beyond the image (FairMOT's boxes are amodal).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import IntEnum
 from typing import Any, Literal
 
@@ -207,9 +207,16 @@ class Tracks:
 
     def __getitem__(self, index: object) -> Tracks:
         """Rows chosen by a mask or an index array."""
-        whole = {'stamp_ns': self.stamp_ns, 'source': self.source}
-        rows = {f.name: getattr(self, f.name)[index] for f in fields(self) if f.name not in whole}
-        return Tracks(**whole, **rows)
+        rows = {
+            f.name: getattr(self, f.name)[index]
+            for f in fields(self)
+            if f.name not in ('stamp_ns', 'source')
+        }
+        return Tracks(stamp_ns=self.stamp_ns, source=self.source, **rows)
+
+    def with_source(self, source: str) -> Tracks:
+        """The same tracks, said to come from another network's detections."""
+        return replace(self, source=source)
 
     @classmethod
     def empty(cls, *, stamp_ns: int, source: str = 'student') -> Tracks:

@@ -1,0 +1,6 @@
+"""Torch modules shared by the vehicle and by training."""
+
+from mot_compress_ros.networks.fuse import fuse_batch_norm
+from mot_compress_ros.networks.joint_detector import ArchitectureConfig, JointDetector, STRIDE
+
+__all__ = ['STRIDE', 'ArchitectureConfig', 'JointDetector', 'fuse_batch_norm']

@@ -13,6 +13,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from mot_compress_ros.options import option
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PeakValues:
@@ -49,3 +51,21 @@ class Backend(Protocol):
 
     def run(self, images_rgb: NDArray[np.uint8]) -> NetworkOutput:
         """Evaluate the network on letterboxed images (B, H, W, 3) uint8, RGB, H and W of it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackendOptions:
+    """How a runtime is to run a network."""
+
+    backend: str = option(
+        'torch_eager', 'runtime that evaluates the networks', choices=('torch_eager',)
+    )
+    device: str = option('auto', 'where it runs', choices=('auto', 'cpu', 'cuda'))
+    precision: str = option(
+        'auto',
+        'number format of the network; auto: fp16 on CUDA, bf16 on CPUs that have it, else fp32',
+        choices=('auto', 'fp32', 'bf16', 'fp16'),
+    )
+    threads: int = option(
+        0, 'CPU threads of the runtime; 0 leaves the choice to it', minimum=0, maximum=1024
+    )

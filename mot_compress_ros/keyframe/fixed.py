@@ -1,0 +1,48 @@
+"""Teacher every K frames (AttTrack, section 3)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from enum import StrEnum
+
+from mot_compress_ros.options import option
+
+
+class Role(StrEnum):
+    """Which network sees a frame."""
+
+    TEACHER = 'teacher'
+    STUDENT = 'student'
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyframeConfig:
+    """How often the teacher runs."""
+
+    interval: int = option(
+        6,
+        'frames from one teacher frame to the next; 1: always the teacher',
+        minimum=1,
+        maximum=1000,
+    )
+
+
+class FixedSchedule:
+    """A camera's first frame and every K-th after it go to the teacher, if there is one."""
+
+    def __init__(self, config: KeyframeConfig, *, has_teacher: bool) -> None:
+        self._config = config
+        self._has_teacher = has_teacher
+        self._seen: Counter[str] = Counter()
+
+    def next_role(self, camera: str) -> Role:
+        """Role of the next frame of `camera`."""
+        count = self._seen[camera]
+        self._seen[camera] += 1
+        due = self._has_teacher and count % self._config.interval == 0
+        return Role.TEACHER if due else Role.STUDENT
+
+    def reset(self, camera: str) -> None:
+        """Begin anew: the next frame of `camera` is a keyframe."""
+        del self._seen[camera]

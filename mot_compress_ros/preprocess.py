@@ -1,0 +1,86 @@
+"""Image to network input, and the transform that undoes it: FairMOT's letterbox."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mot_compress_ros.boxes import FloatArray
+from mot_compress_ros.datatypes import Frame
+
+# FairMOT pads with 127.5; in a uint8 image OpenCV rounds it to the even 128.
+PADDING_GREY = (127.5, 127.5, 127.5)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LetterboxTransform:
+    """Where the source image lies in the network's input: u = x * scale_x + left, and so for v.
+
+    FairMOT undoes one common ratio; the size of the resized image is rounded to whole pixels
+    though, so each axis has a ratio of its own, and boxes come back exactly.
+    """
+
+    scale_x: float
+    scale_y: float
+    left_px: int
+    top_px: int
+
+    def apply(self, boxes_xyxy_px: FloatArray) -> NDArray[np.float64]:
+        """Boxes (N, 4) in source pixels to boxes in network pixels."""
+        return np.asarray(boxes_xyxy_px, np.float64) * self._scale + self._shift
+
+    def undo(self, boxes_xyxy_px: FloatArray) -> NDArray[np.float64]:
+        """Boxes (N, 4) in network pixels to boxes in source pixels."""
+        return (np.asarray(boxes_xyxy_px, np.float64) - self._shift) / self._scale
+
+    @property
+    def _scale(self) -> NDArray[np.float64]:
+        return np.array([self.scale_x, self.scale_y] * 2)
+
+    @property
+    def _shift(self) -> NDArray[np.float64]:
+        return np.array([self.left_px, self.top_px] * 2, np.float64)
+
+
+def letterbox(
+    image: NDArray[np.uint8], *, size_wh: tuple[int, int]
+) -> tuple[NDArray[np.uint8], LetterboxTransform]:
+    """Resize with the aspect kept and pad with grey to `size_wh`; channel order is kept.
+
+    Args:
+        image: (H, W, 3) uint8.
+        size_wh: width and height of the network's input.
+
+    Returns:
+        (h, w, 3) uint8 of size `size_wh`, and the transform of boxes.
+
+    Source: FairMOT (area interpolation, ratio = the smaller one, border split evenly).
+    """
+    width, height = size_wh
+    source_h, source_w = image.shape[:2]
+    ratio = min(height / source_h, width / source_w)
+    new_w, new_h = max(round(source_w * ratio), 1), max(round(source_h * ratio), 1)
+    free_w, free_h = (width - new_w) / 2, (height - new_h) / 2
+    left, right = round(free_w - 0.1), round(free_w + 0.1)
+    top, bottom = round(free_h - 0.1), round(free_h + 0.1)
+    resized = cv2.resize(image, (new_w, new_h), interpolation=cv2.INTER_AREA)
+    padded = cv2.copyMakeBorder(
+        resized, top, bottom, left, right, cv2.BORDER_CONSTANT, value=PADDING_GREY
+    )
+    transform = LetterboxTransform(
+        scale_x=new_w / source_w, scale_y=new_h / source_h, left_px=left, top_px=top
+    )
+    return np.asarray(padded, np.uint8), transform
+
+
+def letterbox_rgb(
+    frame: Frame, *, size_wh: tuple[int, int]
+) -> tuple[NDArray[np.uint8], LetterboxTransform]:
+    """`letterbox` of a frame's image in RGB; colours are swapped last, on less data."""
+    image, transform = letterbox(frame.image, size_wh=size_wh)
+    if frame.color_order == 'bgr':
+        image = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+    return image, transform

@@ -1,0 +1,39 @@
+"""Command line: `python -m offline_training <command>`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+import importlib
+import sys
+
+from mot_compress_ros.errors import MotCompressError
+
+# Name of the verb -> module with HELP, add_arguments(parser) and run(args) -> exit code.
+COMMANDS = {
+    'train': 'offline_training.commands.train',
+    'evaluate': 'offline_training.commands.evaluate',
+    'benchmark': 'offline_training.commands.benchmark',
+    'synthesize': 'offline_training.commands.synthesize',
+    'pseudo-label': 'offline_training.commands.pseudo_label',
+    'results': 'offline_training.commands.results',
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; exit code 2 and one line on an error of the user's."""
+    parser = argparse.ArgumentParser(prog='python -m offline_training', description=__doc__)
+    verbs = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
+    modules = {name: importlib.import_module(path) for name, path in COMMANDS.items()}
+    for name, module in modules.items():
+        module.add_arguments(verbs.add_parser(name, help=module.HELP, description=module.HELP))
+    args = parser.parse_args(argv)
+    try:
+        return int(modules[args.command].run(args))
+    except MotCompressError as error:
+        sys.stderr.write(f'{args.command}: {error}\n')
+        return 2
+
+
+if __name__ == '__main__':
+    sys.exit(main())

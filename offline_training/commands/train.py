@@ -1,0 +1,124 @@
+"""Train a joint detector and write it as a model bundle."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+import shlex
+import sys
+from typing import TYPE_CHECKING
+
+import yaml
+
+from mot_compress_ros.inference.checkpoint import load_bundle, ModelManifest, save_bundle
+from mot_compress_ros.options import to_mapping
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from offline_training.datasets.records import TrainingSource
+    from offline_training.recipes import Recipe
+
+HELP = 'train a network and write it as a model bundle'
+DATA_VARIABLE = 'MOT_DATA'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument('recipe', type=Path, help='YAML recipe, such as config/training/*.yaml')
+    parser.add_argument('--data', type=Path, required=True, help='folder of the data sets')
+    parser.add_argument(
+        '--output', type=Path, required=True, help='bundle to write; its last part is its name'
+    )
+    parser.add_argument(
+        '--run', type=Path, help='folder of checkpoints and logs (default runs/<name>)'
+    )
+    parser.add_argument(
+        '--init', help='bundle whose weights to start from, as after a first stage on boxes'
+    )
+    parser.add_argument('--device', default='cpu', choices=('cpu', 'cuda'), help='where to train')
+    parser.add_argument('--threads', type=int, default=0, help='CPU threads; 0 takes all')
+    parser.add_argument(
+        '--set', action='append', default=[], metavar='KEY=VALUE', help='override a recipe value'
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train, or resume, and write the bundle."""
+    import torch
+
+    from mot_compress_ros.inference.backends.torch_eager import load_network
+    from mot_compress_ros.networks import JointDetector
+    from offline_training.datasets.collect import ALL_CLASSES, collect_sources
+    from offline_training.datasets.sampler import PairSampler
+    from offline_training.engine import train
+    from offline_training.recipes import read_recipe
+
+    overrides = {k: yaml.safe_load(v) for k, _, v in (item.partition('=') for item in args.set)}
+    recipe = read_recipe(args.recipe, overrides)
+    config = recipe.config
+    sources = collect_sources(recipe.sources, args.data)
+    for source in sources:
+        boxes = sum(len(image.boxes_xyxy_px) for image in source.images)
+        sys.stderr.write(f'{source.name}: {len(source.images)} images, {boxes} boxes\n')
+    torch.manual_seed(config.train.seed)
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    sampler = PairSampler(
+        sources,
+        config=config.augment,
+        batch_size=config.train.batch_size,
+        n_class=len(ALL_CLASSES),
+        seed=config.train.seed,
+    )
+    run_folder = args.run or Path('runs') / args.output.name
+    network = JointDetector(config.architecture)
+    if args.init:
+        network = load_network(load_bundle(args.init))
+    model = train(
+        network,
+        sampler,
+        config.train,
+        config.loss,
+        run_folder,
+        device=args.device,
+    )
+    write_bundle(model, args.output, recipe, sources)
+    sys.stderr.write(f'wrote {args.output}\n')
+    return 0
+
+
+def write_bundle(
+    model: nn.Module, output: Path, recipe: Recipe, sources: list[TrainingSource]
+) -> None:
+    """Write the trained network, half precision, with its manifest.
+
+    Half precision halves the file; the runtimes compute in bf16, fp16 or from these values.
+    """
+    from offline_training.datasets.mot_layout import CLASS_NAMES
+
+    config = recipe.config
+    manifest = ModelManifest(
+        name=output.name,
+        architecture=to_mapping(config.architecture),
+        class_names=CLASS_NAMES,
+        input_size_wh=(1088, 608),
+        embedding_dim=config.architecture.embedding_dim,
+        training={
+            'command': shlex.join(['python', '-m', 'offline_training', *sys.argv[1:]]),
+            'data': {
+                source.name: {
+                    'images': len(source.images),
+                    'boxes': sum(len(image.boxes_xyxy_px) for image in source.images),
+                    'weight': source.weight,
+                }
+                for source in sources
+            },
+            'options': to_mapping(config),
+        },
+    )
+    state = model.state_dict()
+    tensors = {
+        key: (t.half() if t.is_floating_point() else t).cpu().numpy() for key, t in state.items()
+    }
+    save_bundle(output, manifest, tensors)

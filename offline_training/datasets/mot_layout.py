@@ -1,0 +1,269 @@
+"""Read sequences in MOTChallenge layout: `img1/*.jpg`, `gt/gt.txt`, `seqinfo.ini`.
+
+Two dialects of `gt.txt`, told apart by their number of columns:
+
+- 10, as in MOT15: `frame,id,x,y,w,h,active,X,Y,Z`; pedestrians only.
+- 9, as in MOT16 and later, and ours: `frame,id,x,y,w,h,active,class,visibility`.
+
+| class in the file | MOT16 calls it | ours |
+|---|---|---|
+| 1 | pedestrian | pedestrian |
+| 2 | person on vehicle | cyclist |
+| 3 | car | vehicle |
+| 5 | motorbike | cyclist (in DAVIS, whose boxes hold the rider too) |
+| 4 | bicycle, unattended | ignore, cyclist |
+| 6 | non-motorised vehicle | ignore, vehicle |
+| 7, 8, 12, 13 | static person, distractor, reflection, crowd | ignore, pedestrian |
+| 9, 10, 11 | occluders | dropped |
+
+`active` 0 makes a row a region to ignore: what is found there is neither right nor wrong.
+`seqinfo.ini` may name `labelledClasses=pedestrian,cyclist,vehicle`: the classes of which every
+object is labelled. Without it these are pedestrian in MOT15, and in the others all that occur.
+"""
+
+from __future__ import annotations
+
+import configparser
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mot_compress_ros.boxes import xywh_to_xyxy
+from mot_compress_ros.errors import InputError
+
+CLASS_NAMES = ('pedestrian', 'cyclist', 'vehicle')
+PEDESTRIAN, CYCLIST, VEHICLE = 0, 1, 2
+_OBJECT_CLASSES = {1: PEDESTRIAN, 2: CYCLIST, 3: VEHICLE, 5: CYCLIST}
+_IGNORED_CLASSES = {
+    4: CYCLIST,
+    6: VEHICLE,
+    7: PEDESTRIAN,
+    8: PEDESTRIAN,
+    12: PEDESTRIAN,
+    13: PEDESTRIAN,
+}
+_DROPPED_CLASSES = (9, 10, 11)
+_MOT15_COLUMNS, _MOT16_COLUMNS = 10, 9
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FrameTruth:
+    """What is in one frame, N rows; zero rows is legal.
+
+    Attributes:
+        boxes_xyxy_px: (N, 4) float64, source pixels, may reach beyond the image.
+        ids: (N,) int64, identity within the sequence.
+        class_ids: (N,) int64, index into `CLASS_NAMES`.
+        ignore: (N,) bool, True for a region to ignore for that class.
+        visibility: (N,) float64 in 0..1, 1 where the file does not say.
+    """
+
+    boxes_xyxy_px: NDArray[np.float64]
+    ids: NDArray[np.int64]
+    class_ids: NDArray[np.int64]
+    ignore: NDArray[np.bool_]
+    visibility: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def of_class(self, class_id: int) -> FrameTruth:
+        """The rows of one class, regions to ignore included."""
+        return self[self.class_ids == class_id]
+
+    def __getitem__(self, rows: NDArray[np.bool_]) -> FrameTruth:
+        """The rows chosen by a mask."""
+        return FrameTruth(
+            boxes_xyxy_px=self.boxes_xyxy_px[rows],
+            ids=self.ids[rows],
+            class_ids=self.class_ids[rows],
+            ignore=self.ignore[rows],
+            visibility=self.visibility[rows],
+        )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class MotSequence:
+    """One sequence: one entry of `image_paths` and of `truth` for each frame.
+
+    `labelled_class_ids` are the classes of which every object is labelled.
+    """
+
+    name: str
+    fps: float
+    size_wh: tuple[int, int]
+    image_paths: tuple[Path, ...]
+    truth: tuple[FrameTruth, ...]
+    labelled_class_ids: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.image_paths)
+
+
+def read_sequence(folder: Path | str) -> MotSequence:
+    """Read a sequence folder.
+
+    Raises:
+        InputError: a file is missing or does not say what it should; the message names the line.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(f'{folder}: no such sequence folder')
+    info = _read_seqinfo(folder / 'seqinfo.ini')
+    images = _list_images(folder, info)
+    truth = read_ground_truth(folder / 'gt' / 'gt.txt', n_frames=len(images))
+    size_wh = _size_wh(info, images[0])
+    return MotSequence(
+        name=info.get('name', folder.name),
+        fps=_number(info, 'frameRate', folder, default=30.0),
+        size_wh=size_wh,
+        image_paths=images,
+        truth=truth,
+        labelled_class_ids=_labelled(info, folder, truth),
+    )
+
+
+def read_ground_truth(path: Path, *, n_frames: int | None = None) -> tuple[FrameTruth, ...]:
+    """Read a `gt.txt` of either dialect.
+
+    Args:
+        path: the file.
+        n_frames: length of the sequence; None takes the last frame that the file names.
+
+    Raises:
+        InputError: the file is missing, a line is not of either dialect, a box is not positive, a
+            frame lies outside the sequence, or an identity stands twice in one frame.
+    """
+    if not path.is_file():
+        raise InputError(f'{path}: no such ground truth file')
+    rows = _rows(path)
+    n = int(rows[:, 0].max(initial=0)) if n_frames is None else n_frames
+    outside = (rows[:, 0] < 1) | (rows[:, 0] > n)
+    if outside.any():
+        bad = int(rows[outside.argmax(), 0])
+        raise InputError(f'{path}: frame {bad}, but the sequence has frames 1 to {n}')
+    truth = tuple(_frame(rows[rows[:, 0] == frame]) for frame in range(1, n + 1))
+    for frame, here in enumerate(truth, start=1):
+        active = here.ids[~here.ignore]
+        if len(np.unique(active)) != len(active):
+            raise InputError(f'{path}: frame {frame}: an identity stands twice')
+    return truth
+
+
+def _rows(path: Path) -> NDArray[np.float64]:
+    """Columns frame, id, x, y, w, h, ignore, class of ours, visibility: (N, 9)."""
+    rows: list[list[float]] = []
+    for number, line in enumerate(path.read_text(encoding='ascii').splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            values = [float(v) for v in line.replace(' ', '').rstrip(',').split(',')]
+        except ValueError:
+            raise InputError(f'{path}:{number}: not comma-separated numbers: {line!r}') from None
+        if len(values) not in (_MOT15_COLUMNS, _MOT16_COLUMNS) or not np.isfinite(values).all():
+            raise InputError(
+                f'{path}:{number}: expected {_MOT16_COLUMNS} finite columns with a class (MOT16) '
+                f'or {_MOT15_COLUMNS} (MOT15), got {line!r}'
+            )
+        row = _own_row(values, f'{path}:{number}')
+        if row is not None:
+            rows.append(row)
+    return np.array(rows, np.float64).reshape(-1, 9)
+
+
+def _own_row(values: list[float], where: str) -> list[float] | None:
+    frame, identity, x, y, w, h, active = values[:7]
+    if w <= 0 or h <= 0:
+        raise InputError(f'{where}: expected a width and height above 0, got {w:g} x {h:g}')
+    if len(values) == _MOT15_COLUMNS:
+        return [frame, identity, x, y, w, h, float(active == 0), PEDESTRIAN, 1.0]
+    number = int(values[7])
+    if number in _DROPPED_CLASSES:
+        return None
+    if number in _IGNORED_CLASSES:
+        return [frame, identity, x, y, w, h, 1.0, _IGNORED_CLASSES[number], values[8]]
+    if number not in _OBJECT_CLASSES:
+        legal = sorted((*_OBJECT_CLASSES, *_IGNORED_CLASSES, *_DROPPED_CLASSES))
+        raise InputError(f'{where}: class {number}; legal ones: {legal}')
+    ignore = float(active == 0)
+    return [frame, identity, x, y, w, h, ignore, _OBJECT_CLASSES[number], values[8]]
+
+
+def _frame(rows: NDArray[np.float64]) -> FrameTruth:
+    rows = rows[np.lexsort((rows[:, 1], rows[:, 6]))]  # objects first, by id
+    return FrameTruth(
+        boxes_xyxy_px=xywh_to_xyxy(rows[:, 2:6]),
+        ids=rows[:, 1].astype(np.int64),
+        class_ids=rows[:, 7].astype(np.int64),
+        ignore=rows[:, 6] != 0,
+        visibility=rows[:, 8],
+    )
+
+
+def _read_seqinfo(path: Path) -> dict[str, str]:
+    """The `[Sequence]` section, keys as they are written; empty where there is no file."""
+    if not path.is_file():
+        return {}
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.optionxform = str  # type: ignore[method-assign,assignment]  # keys keep their case
+    try:
+        parser.read_string(path.read_text(encoding='utf-8'))
+        return dict(parser['Sequence'])
+    except (configparser.Error, KeyError) as error:
+        raise InputError(
+            f'{path}: not a seqinfo file with a [Sequence] section: {error}'
+        ) from None
+
+
+def _number(info: dict[str, str], key: str, folder: Path, *, default: float) -> float:
+    try:
+        value = float(info.get(key, default))
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float('inf'):
+        raise InputError(f'{folder}/seqinfo.ini: {key}: expected a number above 0')
+    return value
+
+
+def _list_images(folder: Path, info: dict[str, str]) -> tuple[Path, ...]:
+    images = folder / info.get('imDir', 'img1')
+    suffixes = {info['imExt'].lower()} if 'imExt' in info else {'.jpg', '.jpeg', '.png'}
+    found = (
+        tuple(sorted(p for p in images.iterdir() if p.suffix.lower() in suffixes))
+        if images.is_dir()
+        else ()
+    )
+    if not found:
+        raise InputError(f'{images}: no images ({", ".join(sorted(suffixes))})')
+    length = int(_number(info, 'seqLength', folder, default=len(found)))
+    if length != len(found):
+        raise InputError(f'{images}: {len(found)} images, seqinfo.ini says {length}')
+    return found
+
+
+def _size_wh(info: dict[str, str], image: Path) -> tuple[int, int]:
+    if info.get('imWidth', '').isdigit() and info.get('imHeight', '').isdigit():
+        return int(info['imWidth']), int(info['imHeight'])
+    pixels = cv2.imread(str(image))
+    if pixels is None:
+        raise InputError(f'{image}: not an image that can be read')
+    return int(pixels.shape[1]), int(pixels.shape[0])
+
+
+def _labelled(
+    info: dict[str, str], folder: Path, truth: tuple[FrameTruth, ...]
+) -> tuple[int, ...]:
+    if 'labelledClasses' in info:
+        names = [name.strip() for name in info['labelledClasses'].split(',') if name.strip()]
+        unknown = sorted(set(names) - set(CLASS_NAMES))
+        if unknown:
+            raise InputError(
+                f'{folder}/seqinfo.ini: labelledClasses: {", ".join(unknown)}; '
+                f'legal ones: {", ".join(CLASS_NAMES)}'
+            )
+        return tuple(sorted({CLASS_NAMES.index(name) for name in names}))
+    seen = [here.class_ids[~here.ignore] for here in truth]
+    return tuple(int(k) for k in np.unique(np.concatenate(seen))) if seen else ()

@@ -1,0 +1,89 @@
+"""Write a sequence in MOTChallenge layout: `img1/000001.jpg`, `gt/gt.txt`, `seqinfo.ini`.
+
+`gt.txt` has one object a line, `frame,id,x,y,w,h,active,class,visibility`: frames count from 1,
+boxes in pixels, `active` 0 marks a region to ignore, class is 1 pedestrian, 2 cyclist, 3 vehicle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mot_compress_ros.errors import InputError, InvalidDataError
+from offline_training.datasets.mot_layout import CLASS_NAMES
+
+JPEG_QUALITY = 92
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class GroundTruthRow:
+    """One box: `frame_index` from 0, `xyxy_px` (4,), `class_id` from 0, visibility in 0..1."""
+
+    frame_index: int
+    track_id: int
+    xyxy_px: NDArray[np.floating]
+    class_id: int
+    active: bool = True
+    visibility: float = 1.0
+
+    def text(self) -> str:
+        """The line of `gt.txt`."""
+        x1, y1, x2, y2 = (float(v) for v in self.xyxy_px)
+        return (
+            f'{self.frame_index + 1},{self.track_id},{x1:.2f},{y1:.2f},{x2 - x1:.2f},'
+            f'{y2 - y1:.2f},{int(self.active)},{self.class_id + 1},{self.visibility:.2f}'
+        )
+
+
+class SequenceWriter:
+    """Writes images as they come, then the ground truth.
+
+    Args:
+        folder: the sequence; its name becomes the sequence's name. Must not hold images yet.
+        fps: frames per second.
+        labelled_classes: the classes of which every object will be labelled.
+
+    Raises:
+        InputError: the folder already holds a sequence.
+    """
+
+    def __init__(
+        self, folder: Path, *, fps: float, labelled_classes: Sequence[str] = CLASS_NAMES
+    ) -> None:
+        if (folder / 'img1').exists() and any((folder / 'img1').iterdir()):
+            raise InputError(f'{folder}: already holds a sequence; remove it or name another')
+        (folder / 'img1').mkdir(parents=True, exist_ok=True)
+        (folder / 'gt').mkdir(exist_ok=True)
+        self._folder = folder
+        self._fps = fps
+        self._labelled_classes = tuple(labelled_classes)
+        self._n = 0
+        self._size_wh = (0, 0)
+
+    def add_image(self, image_bgr: NDArray[np.uint8]) -> None:
+        """Write the next frame."""
+        size_wh = (image_bgr.shape[1], image_bgr.shape[0])
+        if self._n and size_wh != self._size_wh:
+            raise InvalidDataError(f'frame {self._n}: size {size_wh}, before {self._size_wh}')
+        self._size_wh = size_wh
+        self._n += 1
+        path = self._folder / 'img1' / f'{self._n:06d}.jpg'
+        if not cv2.imwrite(str(path), image_bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]):
+            raise InputError(f'{path}: cannot be written')
+
+    def finish(self, rows: Iterable[GroundTruthRow]) -> None:
+        """Write `gt/gt.txt`, by frame and then by id, and `seqinfo.ini`."""
+        ordered = sorted(rows, key=lambda r: (r.frame_index, r.track_id))
+        text = ''.join(f'{row.text()}\n' for row in ordered)
+        (self._folder / 'gt' / 'gt.txt').write_text(text, encoding='ascii')
+        info = (
+            f'[Sequence]\nname={self._folder.name}\nimDir=img1\nframeRate={self._fps:g}\n'
+            f'seqLength={self._n}\nimWidth={self._size_wh[0]}\nimHeight={self._size_wh[1]}\n'
+            f'imExt=.jpg\nlabelledClasses={",".join(self._labelled_classes)}\n'
+        )
+        (self._folder / 'seqinfo.ini').write_text(info, encoding='ascii')
