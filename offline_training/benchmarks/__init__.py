@@ -1,0 +1,7 @@
+"""Measurements of speed. Each member has HELP, `add_arguments(parser)` and `run(args)`.
+
+A member measures its contestants in turns, several times over, so that a machine that slows down
+slows all of them down, and reports the median of the turns.
+"""
+
+MEMBERS = {'pipeline': 'offline_training.benchmarks.pipeline'}

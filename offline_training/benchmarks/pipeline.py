@@ -1,0 +1,281 @@
+"""End-to-end latency of the pipeline per stage, and frames per second.
+
+One camera, batch 1, every frame through `Pipeline.step`: letterbox, network, decode and tracker; no
+image decoding and no ROS. Frames are rendered before the clock starts. A contestant is a model
+alone, or `STUDENT+TEACHER@K`: the teacher on every K-th frame, the student on the others.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+import itertools
+import json
+from pathlib import Path
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mot_compress_ros.console import ProgressLine, say
+from mot_compress_ros.errors import InvalidOptionError
+from mot_compress_ros.health import Health
+from offline_training.environment import command_line, describe_environment
+from offline_training.evaluation.tables import benchmark_table
+
+if TYPE_CHECKING:
+    from mot_compress_ros.datatypes import Frame
+    from mot_compress_ros.inference import Detector
+    from mot_compress_ros.pipeline import Pipeline
+
+HELP = 'latency per stage and frames per second of the whole pipeline'
+STAGES = ('preprocess', 'infer', 'decode', 'track', 'total')
+PERCENTILES = (50, 95, 99)
+FPS = 15.0
+CAMERA = 'camera'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        '--models',
+        nargs='+',
+        metavar='MODEL',
+        help='contestants: a bundle, or STUDENT+TEACHER@K (default: every bundle in models/)',
+    )
+    parser.add_argument('--size', default='1088x608', help="the networks' input, WxH")
+    parser.add_argument('--source-size', default='1280x720', help='camera image, WxH')
+    parser.add_argument('--input', type=Path, help='bag, video or sequence instead of the scene')
+    parser.add_argument('--frames', type=int, default=100, help='measured frames a turn')
+    parser.add_argument('--warm-up', type=int, default=10, help='frames before, not measured')
+    parser.add_argument('--repeats', type=int, default=3, help='turns of each contestant')
+    parser.add_argument('--threads', type=int, default=0, help='CPU threads; 0: all')
+    parser.add_argument('--device', default='cpu', choices=('cpu', 'cuda'))
+    parser.add_argument('--precision', default='auto', choices=('auto', 'fp32', 'bf16', 'fp16'))
+    parser.add_argument('--seed', type=int, default=0, help='of the scene')
+    parser.add_argument('--json', type=Path, help='write all measurements here')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure, print and write; returns the exit code."""
+    report = measure(args)
+    say(benchmark_table(report))
+    if args.json:
+        args.json.parent.mkdir(parents=True, exist_ok=True)
+        args.json.write_text(json.dumps(report, indent=2) + '\n', encoding='utf-8')
+    return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contestant:
+    """`interval` is 0 where there is no teacher."""
+
+    student: str
+    teacher: str = ''
+    interval: int = 0
+
+
+def parse_contestant(text: str) -> Contestant:
+    """`student`, or `student+teacher@6`.
+
+    Raises:
+        InvalidOptionError: it is neither.
+    """
+    student, plus, rest = text.partition('+')
+    teacher, at, interval = rest.rpartition('@')
+    if not plus:
+        return Contestant(student=text)
+    if not (student and teacher and at and interval.isdigit() and int(interval) > 0):
+        raise InvalidOptionError(f'--models {text}: expected MODEL or STUDENT+TEACHER@K')
+    return Contestant(student=student, teacher=teacher, interval=int(interval))
+
+
+def parse_size(text: str, *, multiple: int = 1) -> tuple[int, int]:
+    """`1088x608` to (1088, 608).
+
+    Raises:
+        InvalidOptionError: it is not two numbers, or they are not multiples of `multiple`.
+    """
+    width, _, height = text.lower().partition('x')
+    whole = width.isdigit() and height.isdigit() and int(width) > 0 and int(height) > 0
+    if not whole or int(width) % multiple or int(height) % multiple:
+        raise InvalidOptionError(
+            f'{text!r}: expected WIDTHxHEIGHT such as 1088x608, multiples of {multiple}'
+        )
+    return int(width), int(height)
+
+
+def measure(args: argparse.Namespace) -> dict[str, object]:
+    """All measurements, as they are written to JSON."""
+    if min(args.frames, args.repeats) < 1 or args.warm_up < 0:
+        raise InvalidOptionError('--frames and --repeats: at least 1; --warm-up: at least 0')
+    contestants = {text: parse_contestant(text) for text in args.models or known_models()}
+    size_wh = parse_size(args.size, multiple=32)
+    pipelines = {
+        name: open_pipeline(c, size_wh=size_wh, args=args) for name, c in contestants.items()
+    }
+    frames = source_frames(args)
+    turns: dict[str, list[dict[str, object]]] = {name: [] for name in pipelines}
+    order = list(itertools.product(range(args.repeats), pipelines))
+    with ProgressLine(len(order)) as line:
+        for done, (_, name) in enumerate(order):
+            line.update(done, lambda name=name: name)  # type: ignore[misc]
+            turns[name].append(one_turn(pipelines[name], frames, warm_up=args.warm_up))
+        line.update(len(order), lambda: 'done')
+    return {
+        'kind': 'benchmark pipeline',
+        'command': command_line(),
+        'environment': {**describe_environment(), 'threads': _threads(args.threads)},
+        'size_wh': list(size_wh),
+        'source_size_wh': list(frames[0].size_wh),
+        'input': args.input.name if args.input else f'synthetic scene, seed {args.seed}',
+        'frames': args.frames,
+        'warm_up': args.warm_up,
+        'repeats': args.repeats,
+        'models': {
+            name: {'runtime': pipelines[name].student.backend.name, **median_turn(of_model)}
+            for name, of_model in turns.items()
+        },
+    }
+
+
+def known_models() -> list[str]:
+    """Names of the bundles that ship.
+
+    Raises:
+        InvalidOptionError: there is none.
+    """
+    from mot_compress_ros.inference.checkpoint import MANIFEST_FILE, model_roots
+
+    names = {p.parent.name for root in model_roots() for p in root.glob(f'*/{MANIFEST_FILE}')}
+    if not names:
+        raise InvalidOptionError('no bundle in models/; name one with --models')
+    return sorted(names)
+
+
+def open_pipeline(
+    contestant: Contestant, *, size_wh: tuple[int, int], args: argparse.Namespace
+) -> Pipeline:
+    """A pipeline whose networks take images of `size_wh`; they are fully convolutional."""
+    from mot_compress_ros.inference import BackendOptions, build_detector, load_bundle
+    from mot_compress_ros.keyframe import KeyframeConfig
+    from mot_compress_ros.pipeline import Pipeline, PipelineConfig
+
+    runtime = BackendOptions(device=args.device, precision=args.precision, threads=args.threads)
+    config = PipelineConfig(
+        runtime=runtime, keyframe=KeyframeConfig(interval=max(contestant.interval, 1))
+    )
+
+    def detector(name: str) -> Detector:
+        bundle = load_bundle(name)
+        manifest = replace(bundle.manifest, input_size_wh=size_wh)
+        return build_detector(
+            replace(bundle, manifest=manifest), options=runtime, decode=config.decode
+        )
+
+    pipeline = Pipeline(
+        cameras=[CAMERA],
+        student=detector(contestant.student),
+        teacher=detector(contestant.teacher) if contestant.teacher else None,
+        config=config,
+        health=Health(window=args.frames),
+    )
+    pipeline.warm_up()
+    return pipeline
+
+
+def source_frames(args: argparse.Namespace) -> list[Frame]:
+    """Warm-up and measured frames, in memory.
+
+    Raises:
+        InvalidOptionError: the input has fewer frames.
+    """
+    n = args.warm_up + args.frames
+    frames = (
+        list(itertools.islice(_input_frames(args.input), n)) if args.input else _scene(args, n)
+    )
+    if len(frames) < n:
+        raise InvalidOptionError(
+            f'{args.input}: {len(frames)} frames, fewer than --frames and --warm-up: {n}'
+        )
+    return frames
+
+
+def _input_frames(path: Path) -> Sequence[Frame]:
+    from mot_compress_ros.sources import open_source
+
+    return open_source(path, camera=CAMERA)  # type: ignore[return-value]
+
+
+def _scene(args: argparse.Namespace, n: int) -> list[Frame]:
+    from mot_compress_ros.datatypes import Frame
+    from offline_training.synthetic import generate, SceneConfig
+
+    scene = SceneConfig(
+        size_wh=parse_size(args.source_size),
+        fps=FPS,
+        duration_s=n / FPS,
+        seed=args.seed,
+        light='day',
+        scenario='drive',
+        surroundings='city',
+    )
+    with ProgressLine(n) as line:
+        frames = []
+        for index, rendered in enumerate(itertools.islice(generate(scene), n)):
+            line.update(index + 1, lambda: 'render the scene')
+            frames.append(
+                Frame(
+                    image=rendered.image_bgr,
+                    stamp_ns=round(index * 1e9 / FPS),
+                    camera=CAMERA,
+                    frame_index=index,
+                )
+            )
+    return frames
+
+
+def one_turn(pipeline: Pipeline, frames: Sequence[Frame], *, warm_up: int) -> dict[str, object]:
+    """All frames once: percentiles per stage in ms, frames per second, tracks a frame."""
+    pipeline.reset(CAMERA)
+    for frame in frames[:warm_up]:
+        pipeline.step([frame])
+    pipeline.health.clear()
+    measured, tracks = frames[warm_up:], 0
+    start_ns = time.perf_counter_ns()
+    for frame in measured:
+        tracks += len(pipeline.step([frame])[0])
+    seconds = (time.perf_counter_ns() - start_ns) / 1e9
+    stages = {
+        stage: {f'p{q}_ms': float(np.percentile(samples, q)) for q in PERCENTILES}
+        for stage in STAGES
+        if (samples := pipeline.health.samples_ms(stage))
+    }
+    return {
+        'stages': stages,
+        'frames_per_s': len(measured) / seconds,
+        'tracks_per_frame': tracks / len(measured),
+    }
+
+
+def median_turn(turns: Sequence[dict[str, object]]) -> dict[str, object]:
+    """The median of each number over the turns; the turns themselves stay with it."""
+
+    def middle(values: Sequence[object]) -> object:
+        first = values[0]
+        if isinstance(first, dict):
+            return {key: middle([v[key] for v in values]) for key in first}  # type: ignore[index]
+        return float(np.median(np.array(values, np.float64)))
+
+    median = middle(list(turns))
+    assert isinstance(median, dict)
+    return {**median, 'turns': list(turns)}
+
+
+def _threads(asked: int) -> int:
+    if asked:
+        return asked
+    import torch
+
+    return int(torch.get_num_threads())

@@ -1,0 +1,78 @@
+"""`python -m offline_training synthesize`: write seeded road scenes with ground truth."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+import sys
+
+from tqdm import tqdm
+
+from mot_compress_ros.errors import InvalidOptionError
+from offline_training.synthetic.config import LIGHTS, RANDOM, SCENARIOS, SceneConfig, SURROUNDINGS
+from offline_training.synthetic.scene import generate, SyntheticFrame
+from offline_training.synthetic.writers import WRITERS
+
+HELP = 'write synthetic road scenes: MOT folders, videos or rosbag2 bags, with ground truth'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options; scene defaults are those of SceneConfig."""
+    defaults = SceneConfig()
+    parser.add_argument('output', type=Path, help='folder (mot, bag) or file (video) to write')
+    parser.add_argument('--format', choices=sorted(WRITERS), default='mot')
+    parser.add_argument('--seed', type=int, default=0, help='of the first sequence')
+    parser.add_argument('--sequences', type=int, default=1, help='seeds go up by one')
+    parser.add_argument('--frames', type=int, default=120, help='frames of each sequence')
+    parser.add_argument('--size', type=parse_size, default=defaults.size_wh, metavar='WxH')
+    parser.add_argument('--fps', type=float, default=defaults.fps)
+    parser.add_argument('--light', choices=(*LIGHTS, RANDOM, 'all'), default=RANDOM,
+                        help="'all' goes through the lights in turn")  # fmt: skip
+    parser.add_argument('--scenario', choices=(*SCENARIOS, RANDOM), default=RANDOM)
+    parser.add_argument('--surroundings', choices=(*SURROUNDINGS, RANDOM), default=RANDOM)
+    parser.add_argument('--quality', type=int, default=90, help='of JPEG images, 1 to 100')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the sequences; with more than one, each goes into OUTPUT/synthetic-SEED."""
+    if not 1 <= args.quality <= 100:
+        raise InvalidOptionError(f'--quality: got {args.quality}, legal 1 to 100')
+    if args.sequences < 1 or args.frames < 1:
+        raise InvalidOptionError('--sequences and --frames: at least 1 each')
+    write, suffix = WRITERS[args.format]
+    for index in range(args.sequences):
+        config = _config(args, index)
+        path = args.output
+        if args.sequences > 1:
+            path = args.output / f'synthetic-{config.seed:04d}{suffix}'
+        frames = _with_progress(config, path.name)
+        write(frames, path, fps=config.fps, quality=args.quality)
+        sys.stdout.write(f'{path}: {config.frame_count} frames, seed {config.seed}\n')
+    return 0
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """'960x540' to (960, 540)."""
+    try:
+        width, height = (int(part) for part in text.lower().split('x'))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'{text!r} is not of the form 960x540') from None
+    return width, height
+
+
+def _config(args: argparse.Namespace, index: int) -> SceneConfig:
+    light = LIGHTS[index % len(LIGHTS)] if args.light == 'all' else args.light
+    return SceneConfig(
+        size_wh=args.size,
+        fps=args.fps,
+        duration_s=args.frames / args.fps,
+        seed=args.seed + index,
+        light=light,
+        scenario=args.scenario,
+        surroundings=args.surroundings,
+    )
+
+
+def _with_progress(config: SceneConfig, name: str) -> Iterator[SyntheticFrame]:
+    yield from tqdm(generate(config), total=config.frame_count, desc=name, unit='frame')

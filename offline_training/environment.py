@@ -1,0 +1,43 @@
+"""What a measurement was made on, for every JSON file."""
+
+from __future__ import annotations
+
+from importlib import metadata
+import os
+from pathlib import Path
+import platform
+import shlex
+import sys
+
+_PACKAGES = ('torch', 'numpy', 'opencv-python-headless', 'lap', 'trackeval', 'pycocotools')
+
+
+def describe_environment() -> dict[str, object]:
+    """CPU model, cores that may be used, and versions of what computes the numbers."""
+    return {
+        'cpu': cpu_model(),
+        'cores': len(os.sched_getaffinity(0)),
+        'system': f'{platform.system()} {platform.machine()}',
+        'python': platform.python_version(),
+        'versions': {name: version for name in _PACKAGES if (version := _version(name))},
+    }
+
+
+def cpu_model() -> str:
+    """Name of the processor, as the kernel tells it."""
+    path = Path('/proc/cpuinfo')
+    lines = path.read_text(encoding='utf-8').splitlines() if path.is_file() else []
+    names = [line.partition(':')[2].strip() for line in lines if line.startswith('model name')]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def command_line() -> str:
+    """The command that is running, as one would type it."""
+    return shlex.join(['python', '-m', 'offline_training', *sys.argv[1:]])
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ''

@@ -1,0 +1,13 @@
+"""How good a model is: TrackEval judges tracks, pycocotools judges detections.
+
+What is scored, and how, everywhere in this package:
+
+- Only classes that a sequence labels exhaustively are scored on it.
+- Each class is scored by itself; `class_average` is the mean over classes that have objects,
+  `all` pools the classes' detections (TrackEval's `combine_classes_det_averaged`): an object found
+  as another class is a miss and a false alarm there too.
+- A box matched to a region to ignore is taken out before scoring, as TrackEval does with
+  distractors: predictions and all boxes of the class are matched one to one at IoU 0.5 first.
+- Of a partly labelled sequence (one labelled object among others) only what false alarms do not
+  touch is reported: recall, identity recall, switches, fragments.
+"""

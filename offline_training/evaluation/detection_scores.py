@@ -1,0 +1,136 @@
+"""Average precision of detections, computed by pycocotools.
+
+COCO's definition: AP is the mean over IoU 0.5, 0.55 .. 0.95 and 101 recall levels, AP50 is at 0.5.
+Regions to ignore are COCO "crowds": a detection mostly inside one is neither right nor wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+import contextlib
+from dataclasses import dataclass
+import io
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from mot_compress_ros.boxes import xyxy_to_xywh
+from mot_compress_ros.datatypes import Detections
+from mot_compress_ros.errors import InvalidDataError
+
+MAX_DETECTIONS = 100  # per image and class, COCO's
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LabelledBoxes:
+    """Ground truth of one image: (N, 4) px, class ids (N,), ignore (N,)."""
+
+    boxes_xyxy_px: NDArray[np.float64]
+    class_ids: NDArray[np.int64]
+    ignore: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectionScores:
+    """Scores of one class, 0..1; `boxes` is how many there were to find."""
+
+    ap: float
+    ap50: float
+    max_recall: float
+    boxes: int
+
+
+def score_detections(
+    truth: Sequence[LabelledBoxes], detections: Sequence[Detections], class_ids: Sequence[int]
+) -> dict[int, DetectionScores]:
+    """Scores by class id, of the classes of `class_ids` that have boxes.
+
+    Raises:
+        InvalidDataError: the two are not equally long.
+    """
+    if len(truth) != len(detections):
+        raise InvalidDataError(f'detections of {len(detections)} images for {len(truth)} labelled')
+    present = {
+        class_id: sum(int((t.class_ids[~t.ignore] == class_id).sum()) for t in truth)
+        for class_id in class_ids
+    }
+    wanted = [class_id for class_id, boxes in present.items() if boxes]
+    if not wanted:
+        return {}
+    precision, recall = _evaluate(truth, detections, wanted)
+    return {
+        class_id: DetectionScores(
+            ap=_mean(precision[:, :, k]),
+            ap50=_mean(precision[0, :, k]),
+            max_recall=float(recall[0, k]),
+            boxes=present[class_id],
+        )
+        for k, class_id in enumerate(wanted)
+    }
+
+
+def _mean(values: NDArray[np.floating]) -> float:
+    """Mean of what is defined; COCO writes -1 where it is not."""
+    defined = values[values > -1]
+    return float(defined.mean()) if len(defined) else 0.0
+
+
+def _evaluate(
+    truth: Sequence[LabelledBoxes], detections: Sequence[Detections], class_ids: list[int]
+) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Precision (10 thresholds, 101 recalls, K classes) and final recall (10, K)."""
+    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools talks on standard output
+        labelled = COCO()
+        labelled.dataset = _dataset(truth, class_ids)
+        labelled.createIndex()
+        results = _results(detections, class_ids)
+        found = COCO()
+        found.dataset = {**labelled.dataset, 'annotations': results}
+        found.createIndex()
+        judge = COCOeval(labelled, found, 'bbox')
+        judge.params.catIds = [class_id + 1 for class_id in class_ids]
+        judge.params.maxDets = [MAX_DETECTIONS]
+        judge.params.areaRng, judge.params.areaRngLbl = [[0, 1e10]], ['all']
+        judge.evaluate()
+        judge.accumulate()
+    return judge.eval['precision'][:, :, :, 0, 0], judge.eval['recall'][:, :, 0, 0]
+
+
+def _dataset(truth: Sequence[LabelledBoxes], class_ids: list[int]) -> dict[str, Any]:
+    rows: list[dict[str, Any]] = []
+    for image_id, labelled in enumerate(truth, start=1):
+        boxes = xyxy_to_xywh(labelled.boxes_xyxy_px)
+        for box, class_id, ignore in zip(boxes, labelled.class_ids, labelled.ignore, strict=True):
+            rows.append(_row(len(rows) + 1, image_id, int(class_id), box, crowd=bool(ignore)))
+    return {
+        'images': [{'id': image_id} for image_id in range(1, len(truth) + 1)],
+        'categories': [{'id': class_id + 1} for class_id in class_ids],
+        'annotations': rows,
+    }
+
+
+def _results(detections: Sequence[Detections], class_ids: list[int]) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for image_id, found in enumerate(detections, start=1):
+        boxes = xyxy_to_xywh(found.boxes_xyxy_px)
+        for box, class_id, score in zip(boxes, found.class_ids, found.scores, strict=True):
+            if int(class_id) in class_ids:
+                row = _row(len(rows) + 1, image_id, int(class_id), box, crowd=False)
+                rows.append({**row, 'score': float(score)})
+    return rows
+
+
+def _row(
+    number: int, image_id: int, class_id: int, box_xywh: NDArray[np.float64], *, crowd: bool
+) -> dict[str, Any]:
+    return {
+        'id': number,
+        'image_id': image_id,
+        'category_id': class_id + 1,  # COCO counts from 1
+        'bbox': [float(v) for v in box_xywh],
+        'area': float(box_xywh[2] * box_xywh[3]),
+        'iscrowd': int(crowd),
+    }

@@ -1,0 +1,106 @@
+"""Scores of sequences and image sets as plain dictionaries for JSON, and as a table for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+from mot_compress_ros.datatypes import Detections
+from offline_training.datasets.bdd100k import LabelledImage
+from offline_training.datasets.mot_layout import CLASS_NAMES, MotSequence
+from offline_training.evaluation.detection_scores import LabelledBoxes, score_detections
+from offline_training.evaluation.inference import SequenceResult
+from offline_training.evaluation.tracking_scores import (
+    average_classes,
+    combine_classes,
+    combine_sequences,
+    RawScores,
+    score_class,
+)
+
+# What false alarms do not touch: all that can be said of a partly labelled sequence.
+PARTIAL_FIELDS = ('recall', 'id_recall', 'id_switches', 'fragments', 'objects', 'boxes')
+Json = dict[str, object]
+
+
+def score_sequence(
+    sequence: MotSequence, result: SequenceResult
+) -> tuple[dict[int, RawScores], Json]:
+    """TrackEval's scores by class id, and average precision by class name."""
+    raw = {
+        class_id: score_class(sequence.truth, result.tracks, class_id)
+        for class_id in sequence.labelled_class_ids
+    }
+    boxes = [
+        LabelledBoxes(boxes_xyxy_px=t.boxes_xyxy_px, class_ids=t.class_ids, ignore=t.ignore)
+        for t in sequence.truth
+    ]
+    return raw, detection_json(boxes, result.detections, sequence.labelled_class_ids)
+
+
+def detection_json(
+    truth: Sequence[LabelledBoxes], detections: Sequence[Detections], class_ids: Sequence[int]
+) -> Json:
+    """Average precision by class name, and the mean over classes."""
+    scores = score_detections(truth, detections, class_ids)
+    by_class = {CLASS_NAMES[class_id]: asdict(s) for class_id, s in scores.items()}
+    mean = {
+        key: sum(s[key] for s in by_class.values()) / len(by_class) if by_class else 0.0
+        for key in ('ap', 'ap50')
+    }
+    return {'classes': by_class, 'class_average': mean}
+
+
+def image_set_json(
+    name: str, images: Sequence[LabelledImage], detections: Sequence[Detections]
+) -> Json:
+    """Average precision on labelled images."""
+    truth = [
+        LabelledBoxes(boxes_xyxy_px=i.boxes_xyxy_px, class_ids=i.class_ids, ignore=i.ignore)
+        for i in images
+    ]
+    scores = detection_json(truth, detections, range(len(CLASS_NAMES)))
+    return {'name': name, 'images': len(images), **scores}
+
+
+def sequence_json(
+    sequence: MotSequence, raw: Mapping[int, RawScores], detection: Json, *, partly_labelled: bool
+) -> Json:
+    """One sequence: every class, their average and all of them together."""
+    head: Json = {
+        'name': sequence.name,
+        'frames': len(sequence),
+        'fps': sequence.fps,
+        'partly_labelled': partly_labelled,
+    }
+    if partly_labelled:
+        summaries = {CLASS_NAMES[k]: asdict(scores.summary()) for k, scores in raw.items()}
+        return {
+            **head,
+            'classes': {
+                name: {field: scores[field] for field in PARTIAL_FIELDS}
+                for name, scores in summaries.items()
+            },
+        }
+    return {**head, **_classes_json(raw), 'detection': detection}
+
+
+def combined_json(per_sequence: Mapping[str, Mapping[int, RawScores]]) -> Json:
+    """All sequences together: per class first, then over classes; empty where there is none."""
+    class_ids = sorted({class_id for raw in per_sequence.values() for class_id in raw})
+    pooled = {
+        class_id: combine_sequences(
+            {name: raw[class_id] for name, raw in per_sequence.items() if class_id in raw}
+        )
+        for class_id in class_ids
+    }
+    return {'sequences': sorted(per_sequence), **_classes_json(pooled)} if pooled else {}
+
+
+def _classes_json(raw: Mapping[int, RawScores]) -> Json:
+    named = {CLASS_NAMES[class_id]: scores for class_id, scores in raw.items()}
+    result: Json = {'classes': {n: asdict(s.summary()) for n, s in named.items()}}
+    if named:
+        result['class_average'] = asdict(average_classes(named).summary())
+        result['all'] = asdict(combine_classes(named).summary())
+    return result

@@ -1,0 +1,73 @@
+"""Frames of a video file or of a folder of images, with a stride and a limit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mot_compress_ros.errors import InputError
+
+IMAGE_SUFFIXES = frozenset({'.jpg', '.jpeg', '.png'})
+
+
+class Clip:
+    """A source of BGR images (H, W, 3).
+
+    Args:
+        source: a video file, or a folder of images read in order of their names.
+        stride: every how many frames one is taken.
+        max_frames: how many are taken at most.
+        fps: true frame rate; None takes what the video says, and 10 for a folder.
+
+    Raises:
+        InputError: there is nothing to read.
+    """
+
+    def __init__(self, source: Path, *, stride: int, max_frames: int, fps: float | None) -> None:
+        if not source.exists():
+            raise InputError(f'{source}: no such video or image folder')
+        self._source = source
+        self._images: list[Path] = []
+        if source.is_dir():
+            found = sorted(p for p in source.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+            self._images, total, own_fps = found, len(found), 10.0
+        else:
+            video = cv2.VideoCapture(str(source))
+            total = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
+            own_fps = float(video.get(cv2.CAP_PROP_FPS))
+            video.release()
+        fps = own_fps if fps is None else fps
+        if total < 1 or fps <= 0:
+            raise InputError(f'{source}: holds no frames that can be read')
+        self._stride = stride
+        self._n = min(max_frames, -(-total // stride))
+        self.fps = fps / stride
+
+    def __len__(self) -> int:
+        return self._n
+
+    def __iter__(self) -> Iterator[NDArray[np.uint8]]:
+        yield from self._from_folder() if self._images else self._from_video()
+
+    def _from_folder(self) -> Iterator[NDArray[np.uint8]]:
+        for path in self._images[:: self._stride][: self._n]:
+            image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+            if image is None:
+                raise InputError(f'{path}: not an image that can be read')
+            yield np.asarray(image, np.uint8)
+
+    def _from_video(self) -> Iterator[NDArray[np.uint8]]:
+        video = cv2.VideoCapture(str(self._source))
+        try:
+            for index in range(self._n * self._stride):
+                ok, image = video.read()
+                if not ok:
+                    return
+                if index % self._stride == 0:
+                    yield np.asarray(image, np.uint8)
+        finally:
+            video.release()

@@ -1,0 +1,64 @@
+"""What a synthetic scene is made from: one frozen dataclass, the only source of its defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mot_compress_ros.errors import InvalidOptionError
+
+LIGHTS = ('day', 'cloudy', 'dusk', 'night', 'fog')
+SCENARIOS = ('drive', 'wait', 'walk')
+SURROUNDINGS = ('city', 'suburb', 'open')
+RANDOM = 'random'
+
+
+@dataclass(frozen=True, kw_only=True)
+class SceneConfig:
+    """One scene; the same values give the same bytes.
+
+    `light`, `scenario` and `surroundings` take one of their legal names or 'random' (drawn from the
+    seed). Counts are inclusive ranges; an actor that finds no free place is left out.
+
+    Raises:
+        InvalidOptionError: a value out of its range.
+    """
+
+    size_wh: tuple[int, int] = (960, 540)
+    fps: float = 15.0
+    duration_s: float = 8.0
+    seed: int = 0
+    light: str = RANDOM
+    scenario: str = RANDOM
+    surroundings: str = RANDOM
+    n_vehicles: tuple[int, int] = (10, 20)
+    n_parked: tuple[int, int] = (4, 14)
+    n_pedestrians: tuple[int, int] = (8, 22)
+    n_cyclists: tuple[int, int] = (2, 6)
+    min_height_px: float = 10.0
+    min_visibility: float = 0.2
+    max_range_m: float = 120.0
+
+    def __post_init__(self) -> None:
+        width, height = self.size_wh
+        if not (64 <= width <= 4096 and 64 <= height <= 4096):
+            raise InvalidOptionError(f'size_wh: got {self.size_wh}, legal 64 to 4096 each')
+        if not 0.1 <= self.fps <= 240.0:
+            raise InvalidOptionError(f'fps: got {self.fps}, legal 0.1 to 240')
+        if not 0.0 < self.duration_s <= 600.0:
+            raise InvalidOptionError(f'duration_s: got {self.duration_s}, legal above 0 to 600')
+        _check_choice('light', self.light, LIGHTS)
+        _check_choice('scenario', self.scenario, SCENARIOS)
+        _check_choice('surroundings', self.surroundings, SURROUNDINGS)
+        for name in ('n_vehicles', 'n_parked', 'n_pedestrians', 'n_cyclists'):
+            low, high = getattr(self, name)
+            if not 0 <= low <= high <= 200:
+                raise InvalidOptionError(f'{name}: got {(low, high)}, legal 0 <= low <= high <= 200')
+
+    @property
+    def frame_count(self) -> int:
+        return max(1, round(self.duration_s * self.fps))
+
+
+def _check_choice(name: str, value: str, legal: tuple[str, ...]) -> None:
+    if value != RANDOM and value not in legal:
+        raise InvalidOptionError(f'{name}: got {value!r}, legal: {", ".join((*legal, RANDOM))}')

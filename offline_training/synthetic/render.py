@@ -1,0 +1,149 @@
+"""One frame: paint the world back to front, then let the sensor have its say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from offline_training.synthetic import people
+from offline_training.synthetic.camera import Camera, NEAR_M
+from offline_training.synthetic.canvas import Canvas, Painted, Shape
+from offline_training.synthetic.ground import GroundTile
+from offline_training.synthetic.layout import Town
+from offline_training.synthetic.light import Light
+from offline_training.synthetic.motion import Pose
+from offline_training.synthetic.shadows import darken_ground, light_ground
+from offline_training.synthetic.sensor import Sensor
+from offline_training.synthetic.structures import Structures
+from offline_training.synthetic.traffic import Actor, CYCLIST
+
+Array = NDArray[np.float64]
+Image = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placed:
+    """An actor where it is now."""
+
+    actor: Actor
+    pose: Pose
+    depth_m: float
+    aside_m: float
+
+
+class Renderer:
+    """Owns the pictures of one scene; `render` is called once per frame."""
+
+    def __init__(
+        self,
+        *,
+        ground: GroundTile,
+        structures: Structures,
+        sky: Image,
+        town: Town,
+        light: Light,
+        sensor: Sensor,
+        max_range_m: float,
+    ) -> None:
+        self._ground, self._structures, self._sky = ground, structures, sky
+        self._town, self._light, self._sensor = town, light, sensor
+        self._max_range_m = max_range_m
+
+    def render(
+        self, camera: Camera, placed: list[Placed], t_s: float
+    ) -> tuple[Image, Canvas, dict[int, Painted]]:
+        """The image as the sensor gives it, the canvas with the id buffer, and who was painted."""
+        width, height = camera.size_wh
+        image = np.empty((height, width, 3), dtype=np.uint8)
+        self._paint_sky(image, camera)
+        top = self._ground.draw(image, camera)
+        light_ground(image[top:], camera, self._light, top)
+        darken_ground(image, camera, self._light, self._town, placed, top)
+        canvas = Canvas(image)
+        painted: dict[int, Painted] = {}
+        for _, paint in sorted(self._jobs(canvas, camera, placed, painted), key=lambda j: -j[0]):
+            paint()
+        return self._sensor.expose(canvas.image, t_s), canvas, painted
+
+    def _paint_sky(self, image: Image, camera: Camera) -> None:
+        """A strip of the panorama that moves with the heading and ends at the horizon."""
+        height, width = image.shape[:2]
+        horizon = int(np.clip(np.ceil(camera.horizon_px) + 1, 1, height))
+        panorama_height, panorama_width = self._sky.shape[:2]
+        shift = -camera.heading_rad * camera.focal_px + panorama_width / 2
+        first, start = horizon - panorama_height, int(shift) % panorama_width
+        image[: max(0, first)] = self._sky[0, 0]
+        rows = self._sky[max(0, -first) :]
+        strip = rows[:, start : start + width]
+        image[max(0, first) : horizon, : strip.shape[1]] = strip
+        if strip.shape[1] < width:
+            image[max(0, first) : horizon, strip.shape[1] :] = rows[:, : width - strip.shape[1]]
+
+    def _jobs(
+        self, canvas: Canvas, camera: Camera, placed: list[Placed], painted: dict[int, Painted]
+    ) -> list[tuple[float, Callable[[], None]]]:
+        """What to paint, each with the depth that orders it."""
+        jobs: list[tuple[float, Callable[[], None]]] = []
+        for building in self._town.buildings:
+            corners = np.array([[x, y, 0.0] for x in building.x_m for y in building.y_m])
+            depth = camera.to_camera(corners)[:, 2]
+            if depth.max() > 0.5 and depth.min() < self._max_range_m + 60:
+                jobs.append((float(depth.max()), self._building_job(canvas, building, camera)))
+        for prop in self._town.props:
+            spot = camera.to_camera(np.array([[prop.x_m, prop.y_m, 0.0]]))[0]
+            if 1.5 < spot[2] < self._max_range_m and abs(spot[0]) < spot[2] * 2 + 8:
+                gain = self._lamp_gain(spot[2], spot[0], prop.y_m)
+                jobs.append((float(spot[2]), self._prop_job(canvas, prop, camera, gain)))
+        for item in placed:
+            jobs.append((item.depth_m, self._actor_job(canvas, item, camera, painted)))
+        return jobs
+
+    def _building_job(self, canvas: Canvas, building: object, camera: Camera) -> Callable[[], None]:
+        return lambda: self._structures.building(canvas, building, camera)  # type: ignore[arg-type]
+
+    def _prop_job(self, canvas: Canvas, prop: object, camera: Camera, gain: float) -> Callable[[], None]:
+        return lambda: self._structures.prop(canvas, prop, camera, gain)  # type: ignore[arg-type]
+
+    def _actor_job(
+        self, canvas: Canvas, item: Placed, camera: Camera, painted: dict[int, Painted]
+    ) -> Callable[[], None]:
+        def paint() -> None:
+            shapes = self._actor_shapes(item, camera)
+            result = canvas.paint(shapes, owner=item.actor.track_id) if shapes else None
+            if result is not None:
+                painted[item.actor.track_id] = result
+
+        return paint
+
+    def _actor_shapes(self, item: Placed, camera: Camera) -> list[Shape]:
+        actor, pose = item.actor, item.pose
+        gain = self._lamp_gain(item.depth_m, item.aside_m, pose.y_m)
+        if actor.mesh is not None:
+            return actor.mesh.shapes(camera, pose, self._light, gain)
+        assert actor.look is not None
+        speed = float(np.hypot(*pose.velocity_mps))
+        if actor.class_id == CYCLIST:
+            limbs = people.cyclist_limbs(actor.look, pose.travelled_m)
+        else:
+            limbs = people.pedestrian_limbs(actor.look, pose.travelled_m, speed)
+        return people.figure_shapes(limbs, camera, pose, self._light, gain)
+
+    def _lamp_gain(self, ahead_m: float, aside_m: float, y_m: float) -> float:
+        values = (np.array([v], dtype=np.float64) for v in (ahead_m, aside_m, y_m))
+        return float(self._light.lamp_gain(*values)[0])
+
+
+def place(actor: Actor, camera: Camera, t_s: float, max_range_m: float) -> Placed | None:
+    """The actor at time t, or None where it is behind the camera or too far."""
+    pose = actor.trajectory.pose(t_s)
+    spot = camera.to_camera(np.array([[pose.x_m, pose.y_m, 0.0]]))[0]
+    reach = actor.size_m[0] / 2
+    if spot[2] + reach < NEAR_M + 0.3 or spot[2] > max_range_m:
+        return None
+    if abs(spot[0]) - reach > spot[2] * 3 + 10:
+        return None
+    return Placed(actor=actor, pose=pose, depth_m=float(spot[2]), aside_m=float(spot[0]))

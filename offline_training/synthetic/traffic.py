@@ -1,0 +1,292 @@
+"""Who is on the road: actors with looks and trajectories that do not run into each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offline_training.synthetic.config import SceneConfig
+from offline_training.synthetic.layout import BLOCK_M, CROSS_HALF_M, LANE_M, Road
+from offline_training.synthetic.motion import straight, Trajectory, turning, wandering
+from offline_training.synthetic.people import draw_look, Look
+from offline_training.synthetic.vehicles import (
+    build_vehicle,
+    FREQUENCY,
+    Mesh,
+    PAINTS,
+    vehicle_size_m,
+)
+
+Array = NDArray[np.float64]
+Route = tuple[Array, float, float, float]  # points, start distance, speed, swing
+PEDESTRIAN, CYCLIST, VEHICLE = 0, 1, 2
+NORTH = np.pi / 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Actor:
+    """One road user for the whole scene; its id never changes."""
+
+    track_id: int
+    class_id: int
+    size_m: tuple[float, float, float]  # length, width, height
+    trajectory: Trajectory
+    mesh: Mesh | None = None  # of a vehicle
+    look: Look | None = None  # of a person
+
+
+@dataclass(frozen=True, kw_only=True)
+class EgoMotion:
+    """The camera car: where it drives and how the camera sits and shakes."""
+
+    trajectory: Trajectory
+    height_m: float
+    pitch_rad: float
+    bounce_rad: float
+    yaw_sway_rad: float
+    phase_rad: float
+
+
+class TrafficPlanner:
+    """Draws actors one by one and keeps those that stay clear of all others."""
+
+    def __init__(
+        self, config: SceneConfig, road: Road, scenario: str, rng: np.random.Generator
+    ) -> None:
+        self._config, self._road, self._scenario, self._rng = config, road, scenario, rng
+        self._times = np.arange(0.0, config.duration_s + 0.25, 0.25)
+        self._taken: list[tuple[Array, Array, tuple[float, float, float]]] = []
+        self.actors: list[Actor] = []
+        self._speed = float(rng.uniform(6.0, 13.0))
+        self._phases = {lane: float(rng.uniform(0, 6.28)) for lane in range(-3, 4)}
+        palette = rng.permutation(len(PAINTS))[: int(rng.integers(4, 9))]
+        self._paints = [PAINTS[i] for i in palette]  # few colours: many look-alikes
+        self._looks = [draw_look(rng) for _ in range(9)]
+        self.ego = self._draw_ego()
+
+    def populate(self) -> list[Actor]:
+        config = self._config
+        people = 1.6 if self._scenario == 'walk' else 1.0
+        self._add_many(config.n_parked, VEHICLE, self._parked)
+        self._add_many(config.n_vehicles, VEHICLE, self._driving)
+        self._add_many(config.n_cyclists, CYCLIST, self._riding)
+        self._add_many(config.n_pedestrians, PEDESTRIAN, self._walking, factor=people)
+        return self.actors
+
+    def _draw_ego(self) -> EgoMotion:
+        rng, road = self._rng, self._road
+        lane = int(rng.integers(road.lanes))
+        x = road.lane_x_m(lane)
+        speed, swing, y = self._speed, 0.0, BLOCK_M * 0.3
+        if self._scenario == 'wait':
+            speed, y = 0.0, BLOCK_M - CROSS_HALF_M - 5.5
+        elif self._scenario == 'walk':
+            speed, y = float(rng.uniform(0.8, 2.0)), float(rng.uniform(10, 50))
+            x = road.half_m + road.sidewalk_m * 0.5 if rng.random() < 0.5 else x
+        if speed > 3:
+            swing = float(rng.uniform(0, 1.5))
+            y = float(rng.uniform(10, 60))
+        points = wandering((x, y), NORTH, rng, amplitude_m=0.25 if speed > 0 else 0.0)
+        phase = self._phases[lane]
+        trajectory = Trajectory(points_m=points, start_m=0.0, speed_mps=speed, swing_m=swing, phase_rad=phase)
+        self._take(trajectory, (5.0, 2.0, 1.6))
+        return EgoMotion(
+            trajectory=trajectory,
+            height_m=float(rng.uniform(1.25, 1.75)),
+            pitch_rad=float(np.radians(rng.uniform(-4.0, 0.5))),
+            bounce_rad=float(np.radians(rng.uniform(0.05, 0.3))) * min(1.0, speed / 5 + 0.2),
+            yaw_sway_rad=float(np.radians(rng.uniform(0.3, 2.0))) * min(1.0, speed / 3 + 0.1),
+            phase_rad=float(rng.uniform(0, 6.28)),
+        )
+
+    def _add_many(
+        self,
+        count: tuple[int, int],
+        class_id: int,
+        draw: Callable[[], Route | None],
+        *,
+        factor: float = 1.0,
+    ) -> None:
+        wanted = int(self._rng.integers(count[0], count[1] + 1) * factor)
+        for _ in range(wanted):
+            for _ in range(12):  # tries to find a free place
+                kind = self._draw_kind(class_id)
+                size = vehicle_size_m(kind) if class_id == VEHICLE else _person_size_m(class_id)
+                route = draw()
+                if route is not None and self._add(class_id, kind, size, route):
+                    break
+
+    def _draw_kind(self, class_id: int) -> str:
+        if class_id != VEHICLE:
+            return 'person'
+        names, weights = zip(*FREQUENCY.items(), strict=True)
+        return str(self._rng.choice(names, p=np.array(weights) / sum(weights)))
+
+    def _add(self, class_id: int, kind: str, size: tuple[float, float, float], route: Route) -> bool:
+        points, start, speed, swing = route
+        # Vehicles of one lane swing together, so that the gaps between them stay.
+        lane = int(np.clip(np.floor(points[0, 0] / LANE_M), -3, 3))
+        phase = self._phases[lane] if class_id == VEHICLE else float(self._rng.uniform(0, 6.28))
+        trajectory = Trajectory(
+            points_m=points, start_m=start, speed_mps=speed, swing_m=swing, phase_rad=phase
+        )
+        if not self._free(trajectory, size):
+            return False
+        self._take(trajectory, size)
+        mesh, look = None, None
+        if class_id == VEHICLE:
+            paint = self._paints[int(self._rng.integers(len(self._paints)))]
+            mesh, _ = build_vehicle(kind, paint, self._rng)
+        else:
+            look = self._draw_look()
+            tall = look.height_m if class_id == PEDESTRIAN else 1.75
+            size = (size[0], size[1], tall)
+        self.actors.append(
+            Actor(
+                track_id=len(self.actors) + 1,
+                class_id=class_id,
+                size_m=size,
+                trajectory=trajectory,
+                mesh=mesh,
+                look=look,
+            )
+        )
+        return True
+
+    def _draw_look(self) -> Look:
+        if self._rng.random() < 0.35:  # a look-alike
+            return self._looks[int(self._rng.integers(len(self._looks)))]
+        return draw_look(self._rng)
+
+    def _take(self, trajectory: Trajectory, size: tuple[float, float, float]) -> None:
+        times = self._times
+        self._taken.append((trajectory.positions_m(times), trajectory.headings_rad(times), size))
+
+    def _free(self, trajectory: Trajectory, size: tuple[float, float, float]) -> bool:
+        """Whether an oriented box around the actor stays clear of everybody's, at all times."""
+        positions = trajectory.positions_m(self._times)
+        headings = trajectory.headings_rad(self._times)
+        for other, other_headings, other_size in self._taken:
+            delta = other - positions
+            for heading in (headings, other_headings):
+                along = np.abs(delta[:, 0] * np.cos(heading) + delta[:, 1] * np.sin(heading))
+                aside = np.abs(-delta[:, 0] * np.sin(heading) + delta[:, 1] * np.cos(heading))
+                across = np.abs(np.sin(headings - other_headings))
+                straight_on = np.abs(np.cos(headings - other_headings))
+                own, theirs = (size, other_size) if heading is headings else (other_size, size)
+                reach = (own[0] + theirs[0] * straight_on + theirs[1] * across) / 2 + 0.4
+                width = (own[1] + theirs[1] * straight_on + theirs[0] * across) / 2 + 0.15
+                if not ((along < reach) & (aside < width)).any():
+                    break
+            else:
+                return False
+        return True
+
+    def _ahead_y_m(self, low: float, high: float) -> float:
+        return float(self.ego.trajectory.points_m[0, 1] + self._rng.uniform(low, high))
+
+    def _parked(self) -> Route | None:
+        road = self._road
+        if not road.parking:
+            return None
+        side = 1.0 if self._rng.random() < 0.5 else -1.0
+        y = self._ahead_y_m(-5, self._range_m())
+        inside = (y + BLOCK_M / 2) % BLOCK_M - BLOCK_M / 2
+        if abs(inside) < CROSS_HALF_M + 9.0:
+            return None
+        x = side * (road.half_m - 1.2 + float(self._rng.uniform(-0.1, 0.1)))
+        heading = NORTH if side > 0 else -NORTH
+        return straight((x, y), heading + float(self._rng.normal(0, 0.02))), 0.0, 0.0, 0.0
+
+    def _range_m(self) -> float:
+        travel = self.ego.trajectory.speed_mps * self._config.duration_s
+        return min(travel, 100.0) + 75.0
+
+    def _driving(self) -> Route | None:
+        if self._scenario == 'wait' and self._rng.random() < 0.65:
+            return self._crossing_vehicle()
+        road, rng = self._road, self._rng
+        lane = int(rng.integers(road.lanes))
+        if rng.random() < 0.5:  # oncoming
+            x, heading = -road.lane_x_m(lane), -NORTH
+            y = self._ahead_y_m(5, 2 * self._range_m())
+        else:
+            x, heading = road.lane_x_m(lane), NORTH
+            y = self._ahead_y_m(6, 80)
+        speed, swing = self._speed * (1.12 if lane == 0 else 0.95), 1.2
+        if self._scenario == 'wait':  # everybody on the avenue waits
+            speed = swing = 0.0
+            stop = np.ceil(self.ego.trajectory.points_m[0, 1] / BLOCK_M) * BLOCK_M
+            gap = CROSS_HALF_M + 8.0 + float(rng.uniform(0, 30))
+            y = float(stop + gap) if heading < 0 else float(stop - gap)
+        sway = wandering((x, y), heading, rng, amplitude_m=0.12, length_m=400)
+        return sway, 0.0, speed, swing
+
+    def _crossing_vehicle(self) -> Route:
+        """Through the crossing in front of the waiting camera car, straight or turning north."""
+        rng, road = self._rng, self._road
+        crossing = float(np.ceil(self.ego.trajectory.points_m[0, 1] / BLOCK_M) * BLOCK_M)
+        east = rng.random() < 0.5
+        lane_y = crossing + (-LANE_M / 2 if east else LANE_M / 2)
+        distance = float(rng.uniform(-25, 70))
+        x, heading = (-distance, 0.0) if east else (distance, np.pi)
+        speed = float(self._phases[0] % 2 + 5.5)
+        if rng.random() < 0.25 and distance > road.half_m + 6:
+            angle = np.pi / 2 if east else -np.pi / 2
+            radius = road.lane_x_m(0) + 3.0 if east else 4.0
+            target = road.lane_x_m(0)
+            run = distance + target - radius if east else distance - target - radius
+            return turning((x, lane_y), heading, run, angle, radius), 0.0, speed, 0.0
+        return straight((x, lane_y), heading), 0.0, speed, 0.0
+
+    def _riding(self) -> Route:
+        road, rng = self._road, self._rng
+        speed = float(rng.uniform(3.0, 6.0))
+        if self._scenario == 'wait' and rng.random() < 0.5:
+            crossing = float(np.ceil(self.ego.trajectory.points_m[0, 1] / BLOCK_M) * BLOCK_M)
+            east = rng.random() < 0.5
+            y = crossing + (-1 if east else 1) * (CROSS_HALF_M - 0.8)
+            x = float(rng.uniform(-28, 10)) * (1 if east else -1)
+            heading = 0.0 if east else np.pi
+            return wandering((x, y), heading, rng, amplitude_m=0.1), 0.0, speed, 0.4
+        north = rng.random() < 0.6
+        edge = road.half_m - (2.9 if road.parking else 0.75)
+        x = edge if north else -edge
+        y = self._ahead_y_m(6, 45) if north else self._ahead_y_m(15, 90)
+        path = wandering((x, y), NORTH if north else -NORTH, rng, amplitude_m=0.15)
+        return path, 0.0, speed, 0.4
+
+    def _walking(self) -> Route:
+        road, rng = self._road, self._rng
+        speed = float(np.clip(rng.normal(1.35, 0.25), 0.8, 2.4))
+        choice = rng.random()
+        if choice < (0.45 if self._scenario == 'wait' else 0.15):
+            return self._crossing_person(speed)
+        side = 1.0 if rng.random() < 0.55 else -1.0
+        x = side * (road.half_m + float(rng.uniform(0.9, max(1.0, road.sidewalk_m - 0.4))))
+        reach = 35.0 if self._scenario == 'walk' else self._range_m() * 0.75
+        y = self._ahead_y_m(3, reach)
+        heading = NORTH if rng.random() < 0.5 else -NORTH
+        if choice > 0.9:  # standing, looking anywhere
+            return straight((x, y), float(rng.uniform(0, 6.28))), 0.0, 0.0, 0.0
+        return wandering((x, y), heading, rng, amplitude_m=0.2), 0.0, speed, 0.15
+
+    def _crossing_person(self, speed: float) -> Route:
+        """Over the zebra of a waiting car, or over the road well ahead of a moving one."""
+        road, rng = self._road, self._rng
+        ego_y = float(self.ego.trajectory.points_m[0, 1])
+        crossing = np.ceil(ego_y / BLOCK_M) * BLOCK_M
+        y = float(crossing - CROSS_HALF_M - rng.uniform(0.8, 3.4))
+        if self._scenario != 'wait':
+            y = self._ahead_y_m(8, self._range_m())
+        side = 1.0 if rng.random() < 0.5 else -1.0
+        x = side * float(rng.uniform(-road.half_m, road.half_m + 4.0))
+        heading = np.pi if side > 0 else 0.0
+        return wandering((x, y), heading, rng, amplitude_m=0.15), 0.0, speed, 0.1
+
+
+def _person_size_m(class_id: int) -> tuple[float, float, float]:
+    return (1.75, 0.6, 1.75) if class_id == CYCLIST else (0.5, 0.5, 1.7)

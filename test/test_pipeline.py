@@ -1,0 +1,138 @@
+"""The pipeline on painted images, whose truth is known."""
+
+import numpy as np
+import pytest
+
+from mot_compress_ros.datatypes import Frame
+from mot_compress_ros.errors import BundleError, InvalidDataError
+from mot_compress_ros.inference.backends.scripted import write_scripted_bundle
+from mot_compress_ros.inference.checkpoint import load_bundle, save_bundle
+from mot_compress_ros.keyframe import KeyframeConfig
+from mot_compress_ros.pipeline import build_pipeline, PipelineConfig
+
+FRAME_NS = 33_333_333
+RED, GREEN, BLUE = (0, 0, 255), (0, 255, 0), (255, 0, 0)  # BGR
+
+
+@pytest.fixture
+def bundle(tmp_path):
+    return str(write_scripted_bundle(tmp_path / 'painted'))
+
+
+def paint(*rectangles, size_wh=(640, 384)):
+    """An image with rectangles (colour, x, y, w, h)."""
+    image = np.full((*size_wh[::-1], 3), 90, np.uint8)
+    for colour, x, y, w, h in rectangles:
+        image[y : y + h, x : x + w] = colour
+    return image
+
+
+def make_frame(index, *, x=None, camera='camera', size_wh=(640, 384), stamp_ns=None):
+    rectangle = (BLUE, 100 + 4 * index if x is None else x, 120, 80, 60)
+    return Frame(
+        image=paint(rectangle, size_wh=size_wh),
+        stamp_ns=index * FRAME_NS if stamp_ns is None else stamp_ns,
+        camera=camera,
+        frame_index=index,
+    )
+
+
+def test_a_moving_object_keeps_its_id_and_its_box_in_source_pixels(bundle):
+    pipeline = build_pipeline(cameras=['camera'], model=bundle)
+    for index in range(10):
+        (tracks,) = pipeline.step([make_frame(index)])
+        assert tracks.track_ids.tolist() == [1]
+        assert pipeline.class_names[tracks.class_ids[0]] == 'vehicle'
+        expected = [100 + 4 * index, 120, 180 + 4 * index, 180]
+        assert np.abs(tracks.boxes_xyxy_px[0] - expected).max() < 4
+    assert tracks.velocities_px_s[0] == pytest.approx([120, 0], abs=15)
+    assert pipeline.health.counters()['frames_processed'] == 10
+    assert set(pipeline.health.stages()) == {'preprocess', 'infer', 'decode', 'track', 'total'}
+
+
+def test_classes_are_told_apart(bundle):
+    image = paint((RED, 50, 50, 40, 90), (GREEN, 200, 50, 60, 90), (BLUE, 400, 50, 90, 60))
+    pipeline = build_pipeline(cameras=['camera'], model=bundle)
+    (tracks,) = pipeline.step([Frame(image=image, stamp_ns=0)])
+    assert sorted(pipeline.class_names[c] for c in tracks.class_ids) == [
+        'cyclist',
+        'pedestrian',
+        'vehicle',
+    ]
+
+
+def test_an_empty_image_gives_empty_tracks_with_its_stamp(bundle):
+    pipeline = build_pipeline(cameras=['camera'], model=bundle)
+    (tracks,) = pipeline.step([Frame(image=paint(), stamp_ns=77)])
+    assert (len(tracks), tracks.stamp_ns) == (0, 77)
+
+
+def test_keyframes_are_the_teachers(bundle, tmp_path):
+    teacher = str(write_scripted_bundle(tmp_path / 'teacher'))
+    config = PipelineConfig(keyframe=KeyframeConfig(interval=3))
+    pipeline = build_pipeline(cameras=['camera'], model=bundle, teacher=teacher, config=config)
+    outputs = [pipeline.step([make_frame(i)])[0] for i in range(7)]
+    assert [o.source for o in outputs] == ['teacher', 'student', 'student'] * 2 + ['teacher']
+    assert {tuple(o.track_ids) for o in outputs} == {(1,)}
+    assert pipeline.health.counters()['keyframes'] == 3
+
+
+def test_cameras_have_trackers_of_their_own(bundle):
+    pipeline = build_pipeline(cameras=['left', 'right'], model=bundle)
+    for index in range(3):
+        frames = [make_frame(index, camera='right'), make_frame(index, camera='left')]
+        outputs = pipeline.step(frames)
+        assert [o.track_ids.tolist() for o in outputs] == [[1], [1]]
+    (alone,) = pipeline.step([make_frame(3, camera='left')])
+    assert alone.ages.tolist() == [4]
+
+
+def test_unknown_camera_is_refused(bundle):
+    pipeline = build_pipeline(cameras=['left'], model=bundle)
+    with pytest.raises(InvalidDataError, match='left'):
+        pipeline.step([make_frame(0, camera='rear')])
+    with pytest.raises(InvalidDataError, match='at most once'):
+        pipeline.step([make_frame(0, camera='left'), make_frame(1, camera='left')])
+
+
+def test_a_duplicate_stamp_is_not_processed_twice(bundle):
+    pipeline = build_pipeline(cameras=['camera'], model=bundle)
+    (first,) = pipeline.step([make_frame(0)])
+    (again,) = pipeline.step([make_frame(0, x=500)])
+    assert again is first
+    counters = pipeline.health.counters()
+    assert (counters['duplicate_stamps'], counters['frames_processed']) == (1, 1)
+
+
+@pytest.mark.parametrize('stamp_ns', [-1, 3 * FRAME_NS, 10**12])
+def test_a_stamp_that_jumps_begins_new_tracks_with_new_ids(bundle, stamp_ns):
+    pipeline = build_pipeline(cameras=['camera'], model=bundle)
+    for index in range(5):
+        pipeline.step([make_frame(index)])
+    (tracks,) = pipeline.step([make_frame(5, stamp_ns=stamp_ns)])
+    assert tracks.track_ids.tolist() == [2]
+    assert pipeline.health.counters()['tracker_resets'] == 1
+
+
+def test_another_image_size_begins_new_tracks(bundle):
+    pipeline = build_pipeline(cameras=['camera'], model=bundle)
+    pipeline.step([make_frame(0)])
+    (tracks,) = pipeline.step([make_frame(1, size_wh=(1280, 720))])
+    assert tracks.track_ids.tolist() == [2]
+    counters = pipeline.health.counters()
+    assert (counters['resolution_changes'], counters['tracker_resets']) == (1, 1)
+
+
+def test_dropped_frames_do_not_break_a_track(bundle):
+    pipeline = build_pipeline(cameras=['camera'], model=bundle)
+    seen = [pipeline.step([make_frame(i)])[0] for i in (0, 1, 2, 3, 4, 8, 12, 13)]
+    assert {tuple(t.track_ids) for t in seen} == {(1,)}
+
+
+def test_classes_of_teacher_and_student_must_agree(bundle, tmp_path):
+    other = load_bundle(write_scripted_bundle(tmp_path / 'other'))
+    from dataclasses import replace
+
+    save_bundle(other.path, replace(other.manifest, class_names=('a', 'b', 'c')), {})
+    with pytest.raises(BundleError, match=r'teacher other has the classes a, b, c'):
+        build_pipeline(cameras=['camera'], model=bundle, teacher=str(other.path))
