@@ -7,7 +7,7 @@ beyond the image (FairMOT's boxes are amodal).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import Any, Literal
 
@@ -74,7 +74,14 @@ def _column(
     value: object, dtype: type[np.generic], shape: tuple[int | None, ...], name: str
 ) -> NDArray[Any]:
     """Return `value` as a read-only array of `dtype` and `shape`, or say what is wrong with it."""
-    array = np.array(value, dtype=dtype, order='C')
+    try:
+        given = np.asarray(value)
+        with np.errstate(over='ignore', invalid='ignore'):  # what overflows is refused below
+            array = np.array(given, dtype=dtype, order='C')
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InvalidDataError(f'{name}: expected an array of numbers: {error}') from error
+    if array.dtype.kind == 'i' and given.dtype.kind in 'fu' and (array != given).any():
+        raise InvalidDataError(f'{name}: expected whole numbers, got {given.ravel()[:5]}')
     if array.shape == (0,):  # an empty list has no second axis yet
         array = array.reshape([0, *(size or 0 for size in shape[1:])])
     matches = array.ndim == len(shape) and all(
@@ -170,7 +177,7 @@ class Tracks:
         source: the network whose detections made this update, 'teacher' or 'student'.
 
     Raises:
-        InvalidDataError: a shape, count or value is wrong, or an id stands twice.
+        InvalidDataError: a shape, count or value is wrong, or an id stands twice or is below 1.
     """
 
     stamp_ns: int
@@ -199,6 +206,8 @@ class Tracks:
             columns[name] = _column(getattr(self, name), np.int64, (n,), f'Tracks.{name}')
         if len(np.unique(columns['track_ids'])) != n:
             raise InvalidDataError('Tracks.track_ids: an id stands twice')
+        if (columns['track_ids'] < 1).any():
+            raise InvalidDataError('Tracks.track_ids: expected ids of 1 and above')
         for name, array in columns.items():
             object.__setattr__(self, name, array)
 
@@ -213,10 +222,6 @@ class Tracks:
             if f.name not in ('stamp_ns', 'source')
         }
         return Tracks(stamp_ns=self.stamp_ns, source=self.source, **rows)
-
-    def with_source(self, source: str) -> Tracks:
-        """The same tracks, said to come from another network's detections."""
-        return replace(self, source=source)
 
     @classmethod
     def empty(cls, *, stamp_ns: int, source: str = 'student') -> Tracks:

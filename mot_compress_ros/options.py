@@ -9,7 +9,7 @@ A nested dataclass becomes a dotted name: `tracker.match_threshold`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass, MISSING
+from dataclasses import dataclass, Field, field, fields, is_dataclass, MISSING
 import typing
 from typing import Any, get_type_hints, TypeVar
 
@@ -59,15 +59,20 @@ def option(
     return field(default=default, metadata=metadata)
 
 
-def describe(config_type: type, prefix: str = '') -> Iterator[OptionInfo]:
-    """Every leaf option of a dataclass and of the dataclasses in it, in order of definition."""
+def describe(
+    config_type: type, prefix: str = '', base: object | None = None
+) -> Iterator[OptionInfo]:
+    """Every leaf option of a dataclass and of the dataclasses in it, in order of definition.
+
+    The defaults are those of `base`, an instance of `config_type`, where one is given.
+    """
     hints = get_type_hints(config_type)
     for f in fields(config_type):
         name, kind = prefix + f.name, hints[f.name]
+        default = _default(f, base)
         if is_dataclass(kind):
-            yield from describe(typing.cast(type, kind), prefix=f'{name}.')
+            yield from describe(typing.cast(type, kind), prefix=f'{name}.', base=default)
             continue
-        default = f.default_factory() if f.default_factory is not MISSING else f.default
         yield OptionInfo(
             name=name,
             type=typing.get_origin(kind) or kind,
@@ -104,15 +109,30 @@ def to_mapping(config: object, prefix: str = '') -> dict[str, Value]:
     return result
 
 
-def _build(config_type: type[T], values: Mapping[str, Value], prefix: str) -> T:
+def _default(f: Field[Any], base: object | None) -> object:
+    """The value of field `f` in `base`, else its own default; None for a group without one."""
+    if base is not None:
+        return getattr(base, f.name)
+    if f.default_factory is not MISSING:
+        return f.default_factory()
+    return None if f.default is MISSING else f.default
+
+
+def _build(
+    config_type: type[T], values: Mapping[str, Value], prefix: str, base: object | None = None
+) -> T:
     hints = get_type_hints(config_type)
     arguments: dict[str, object] = {}
     for f in fields(config_type):  # type: ignore[arg-type]
         name = prefix + f.name
         if is_dataclass(hints[f.name]):
-            arguments[f.name] = _build(hints[f.name], values, prefix=f'{name}.')
+            arguments[f.name] = _build(
+                hints[f.name], values, prefix=f'{name}.', base=_default(f, base)
+            )
         elif name in values:
             arguments[f.name] = values[name]
+        elif base is not None:
+            arguments[f.name] = getattr(base, f.name)
     return config_type(**arguments)
 
 
@@ -125,7 +145,10 @@ def _checked(info: OptionInfo, value: object) -> Value:
         raise InvalidOptionError(
             f'{info.name}: expected {info.type.__name__}, got {value!r} ({type(value).__name__})'
         )
-    if info.choices and value not in info.choices:
+    if isinstance(value, tuple) and not all(isinstance(item, str) for item in value):
+        raise InvalidOptionError(f'{info.name}: expected strings, got {value!r}')
+    chosen = value if isinstance(value, tuple) else (value,)
+    if info.choices and any(item not in info.choices for item in chosen):
         raise InvalidOptionError(f'{info.name}: got {value!r}, legal: {", ".join(info.choices)}')
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         # Written so that NaN, which compares false with everything, is refused too.

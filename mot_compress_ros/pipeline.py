@@ -162,8 +162,9 @@ class Pipeline:
     def _track(self, frame: Frame, role: Role, detections: Detections) -> None:
         with self.health.stage('track'):
             stream = self._streams[frame.camera]
-            tracks = stream.tracker.update(detections, stamp_ns=frame.stamp_ns)
-            stream.latest = tracks.with_source(role.value)
+            stream.latest = stream.tracker.update(
+                detections, stamp_ns=frame.stamp_ns, source=role.value
+            )
         self.health.count('frames_processed')
 
     def _latest(self, camera: str) -> Tracks:

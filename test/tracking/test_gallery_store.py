@@ -1,0 +1,70 @@
+"""What tracks remember, and the columns they are kept in."""
+
+import numpy as np
+import pytest
+
+from mot_compress_ros.errors import InvalidDataError
+from mot_compress_ros.tracking.gallery import Gallery, unit_length
+from mot_compress_ros.tracking.store import TrackStore
+
+X, Y = np.eye(2, dtype=np.float32)
+
+
+def blended(gallery: Gallery, rows: list[int], vectors: list, space: str = 'a') -> Gallery:
+    return gallery.blend(np.array(rows), np.array(vectors), space=space, momentum=0.9)
+
+
+def test_the_first_embedding_is_taken_whole_and_later_ones_averaged_and_renormalised() -> None:
+    gallery = blended(Gallery(2), [1], [X])
+    np.testing.assert_array_equal(gallery.space('a', dim=2).vectors[1], X)
+    np.testing.assert_array_equal(gallery.space('a', dim=2).known, [False, True])
+    gallery = blended(gallery, [1], [Y])
+    wanted = np.array([0.9, 0.1]) / np.hypot(0.9, 0.1)
+    np.testing.assert_allclose(gallery.space('a', dim=2).vectors[1], wanted, rtol=1e-6)
+
+
+def test_spaces_are_kept_apart_and_may_differ_in_dimension() -> None:
+    gallery = blended(blended(Gallery(1), [0], [X], 'student'), [0], [np.ones(3, 'f4')], 'teacher')
+    np.testing.assert_array_equal(gallery.space('student', dim=2).vectors[0], X)
+    np.testing.assert_allclose(gallery.space('teacher', dim=3).vectors[0], 3**-0.5, rtol=1e-6)
+    assert not gallery.space('another', dim=5).known.any()
+
+
+def test_a_changed_dimension_is_refused_by_name() -> None:
+    gallery = blended(Gallery(1), [0], [X], 'student')
+    with pytest.raises(InvalidDataError, match=r"'student'.*expected 2 .*got 3"):
+        gallery.space('student', dim=3)
+
+
+def test_an_embedding_without_length_changes_nothing() -> None:
+    gallery = blended(Gallery(2), [0, 1], [X, [0, 0]])
+    np.testing.assert_array_equal(gallery.space('a', dim=2).known, [True, False])
+    vectors, usable = unit_length(np.array([[3, 4], [0, 0]], np.float32))
+    np.testing.assert_allclose(vectors, [[0.6, 0.8], [0, 0]])
+    np.testing.assert_array_equal(usable, [True, False])
+
+
+def test_blend_leaves_the_old_gallery_alone() -> None:
+    old = blended(Gallery(1), [0], [X])
+    blended(old, [0], [Y])
+    np.testing.assert_array_equal(old.space('a', dim=2).vectors[0], X)
+
+
+def test_rows_and_joins_keep_vectors_with_their_tracks() -> None:
+    left = blended(Gallery(2), [0, 1], [X, Y], 'a')
+    right = blended(Gallery(1), [0], [Y], 'b')
+    both = left.join(right)
+    assert both.size == 3
+    np.testing.assert_array_equal(both.space('a', dim=2).known, [True, True, False])
+    np.testing.assert_array_equal(both.space('b', dim=2).known, [False, False, True])
+    kept = both[np.array([False, True, True])]
+    assert kept.size == 2
+    np.testing.assert_array_equal(kept.space('a', dim=2).vectors[0], Y)
+    assert 'a' not in both[np.array([2])].spaces  # nobody is left who was seen in it
+
+
+def test_an_empty_store_joins_and_has_no_boxes() -> None:
+    empty = TrackStore.empty()
+    assert len(empty.join(TrackStore.empty())) == 0
+    assert empty.boxes_xyxy_px.shape == (0, 4)
+    assert len(empty[np.zeros(0, bool)].aged()) == 0
