@@ -1,0 +1,105 @@
+"""Play a bag with --clock beside the lifecycle node `mot_tracker`, and end when the bag ends.
+
+    ros2 launch mot_compress_ros replay.launch.py bag:=/path/to/bag image_topic:=/kitti/image
+
+For every frame of a bag, without drops and the same each time, use
+`python -m mot_compress_ros.replay` instead.
+"""
+
+from launch import LaunchContext, LaunchDescription
+from launch.actions import (
+    DeclareLaunchArgument,
+    ExecuteProcess,
+    IncludeLaunchDescription,
+    OpaqueFunction,
+    Shutdown,
+)
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch_ros.substitutions import FindPackageShare
+
+PACKAGE = 'mot_compress_ros'
+PASSED_ON = ('model', 'teacher', 'params_file', 'namespace', 'log_level')
+
+
+def generate_launch_description() -> LaunchDescription:
+    share = FindPackageShare(PACKAGE)
+    return LaunchDescription(
+        [
+            DeclareLaunchArgument('bag', description='Bag to play: a rosbag2 folder or file.'),
+            DeclareLaunchArgument(
+                'loop',
+                default_value='false',
+                choices=['true', 'false'],
+                description='Play the bag again and again; the tracker starts anew each time.',
+            ),
+            DeclareLaunchArgument(
+                'rate',
+                default_value='1.0',
+                description='Speed of the playback, as a multiple of the recording.',
+            ),
+            DeclareLaunchArgument(
+                'delay',
+                default_value='10.0',
+                description='Seconds until playback starts, for the node to load its model.',
+            ),
+            DeclareLaunchArgument(
+                'image_topic',
+                default_value='',
+                description='Recorded image topic to play as camera/image_raw; empty: as is.',
+            ),
+            DeclareLaunchArgument(
+                'model',
+                default_value='',
+                description='Model bundle that tracks: a folder, or a name in models/.',
+            ),
+            DeclareLaunchArgument(
+                'teacher',
+                default_value='',
+                description='Model bundle that runs on keyframes: a folder, or a name in models/.',
+            ),
+            DeclareLaunchArgument(
+                'params_file',
+                default_value=PathJoinSubstitution([share, 'config', 'vehicle', 'tracker.yaml']),
+                description='ROS parameter file of the node.',
+            ),
+            DeclareLaunchArgument(
+                'namespace',
+                default_value='',
+                description='Namespace of the node and of its topics.',
+            ),
+            DeclareLaunchArgument(
+                'log_level',
+                default_value='info',
+                choices=['debug', 'info', 'warn', 'error', 'fatal'],
+                description='Least severe log messages shown.',
+            ),
+            IncludeLaunchDescription(
+                PythonLaunchDescriptionSource(
+                    PathJoinSubstitution([share, 'launch', 'tracker.launch.py'])
+                ),
+                launch_arguments={
+                    'use_sim_time': 'true',
+                    **{name: LaunchConfiguration(name) for name in PASSED_ON},
+                }.items(),
+            ),
+            OpaqueFunction(function=_play_bag),
+        ]
+    )
+
+
+def _play_bag(context: LaunchContext) -> list[ExecuteProcess]:
+    def value(name: str) -> str:
+        return LaunchConfiguration(name).perform(context)
+
+    command = ['ros2', 'bag', 'play', value('bag'), '--clock']
+    command += ['--rate', value('rate'), '--delay', value('delay')]
+    if value('loop') == 'true':
+        command.append('--loop')
+    if value('image_topic'):
+        parts = [value('namespace').strip('/'), 'camera', 'image_raw']
+        if value('image_topic').endswith('/compressed'):
+            parts.append('compressed')
+        target = '/' + '/'.join(part for part in parts if part)
+        command += ['--remap', f'{value("image_topic")}:={target}']
+    return [ExecuteProcess(cmd=command, output='screen', on_exit=Shutdown(reason='bag ended'))]

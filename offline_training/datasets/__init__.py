@@ -1,0 +1,1 @@
+"""Labelled sets of any layout, and how training draws from them."""
