@@ -32,8 +32,16 @@ def cpu_model() -> str:
 
 
 def command_line() -> str:
-    """The command that is running, as one would type it."""
-    return shlex.join(['python', '-m', 'offline_training', *sys.argv[1:]])
+    """The command that is running, as one would type it elsewhere.
+
+    The folder that the variable MOT_DATA names is written as the variable, and folders below the
+    current one as relative: a path of one machine says nothing on another.
+    """
+    text = shlex.join(['python', '-m', 'offline_training', *sys.argv[1:]])
+    data = os.environ.get('MOT_DATA', '').rstrip('/')
+    if data:
+        text = text.replace(data, '$MOT_DATA')
+    return text.replace(f'{Path.cwd()}/', '')
 
 
 def _version(package: str) -> str:

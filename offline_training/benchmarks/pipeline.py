@@ -1,17 +1,18 @@
 """End-to-end latency of the pipeline per stage, and frames per second.
 
-One camera, batch 1, every frame through `Pipeline.step`: letterbox, network, decode and tracker; no
-image decoding and no ROS. Frames are rendered before the clock starts. A contestant is a model
+One camera, batch 1, every frame through `Pipeline.step`: letterbox, network, decode and tracker;
+no image decoding and no ROS. Frames are rendered before the clock starts. A contestant is a model
 alone, or `STUDENT+TEACHER@K`: the teacher on every K-th frame, the student on the others.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 import itertools
 import json
+import os
 from pathlib import Path
 import time
 from typing import TYPE_CHECKING
@@ -75,6 +76,12 @@ class Contestant:
     teacher: str = ''
     interval: int = 0
 
+    @property
+    def label(self) -> str:
+        """Names without folders."""
+        student = Path(self.student).name
+        return f'{student}+{Path(self.teacher).name}@{self.interval}' if self.teacher else student
+
 
 def parse_contestant(text: str) -> Contestant:
     """`student`, or `student+teacher@6`.
@@ -110,13 +117,12 @@ def measure(args: argparse.Namespace) -> dict[str, object]:
     """All measurements, as they are written to JSON."""
     if min(args.frames, args.repeats) < 1 or args.warm_up < 0:
         raise InvalidOptionError('--frames and --repeats: at least 1; --warm-up: at least 0')
-    contestants = {text: parse_contestant(text) for text in args.models or known_models()}
+    contestants = [parse_contestant(text) for text in args.models or known_models()]
     size_wh = parse_size(args.size, multiple=32)
-    pipelines = {
-        name: open_pipeline(c, size_wh=size_wh, args=args) for name, c in contestants.items()
-    }
+    pipelines = {c.label: open_pipeline(c, size_wh=size_wh, args=args) for c in contestants}
     frames = source_frames(args)
-    turns: dict[str, list[dict[str, object]]] = {name: [] for name in pipelines}
+    load_before = os.getloadavg()[0]  # what else the machine was doing
+    turns: dict[str, list[dict[str, object]]] = {label: [] for label in pipelines}
     order = list(itertools.product(range(args.repeats), pipelines))
     with ProgressLine(len(order)) as line:
         for done, (_, name) in enumerate(order):
@@ -126,7 +132,11 @@ def measure(args: argparse.Namespace) -> dict[str, object]:
     return {
         'kind': 'benchmark pipeline',
         'command': command_line(),
-        'environment': {**describe_environment(), 'threads': _threads(args.threads)},
+        'environment': {
+            **describe_environment(),
+            'threads': _threads(args.threads),
+            'load_average_before': load_before,
+        },
         'size_wh': list(size_wh),
         'source_size_wh': list(frames[0].size_wh),
         'input': args.input.name if args.input else f'synthetic scene, seed {args.seed}',
@@ -202,10 +212,10 @@ def source_frames(args: argparse.Namespace) -> list[Frame]:
     return frames
 
 
-def _input_frames(path: Path) -> Sequence[Frame]:
+def _input_frames(path: Path) -> Iterator[Frame]:
     from mot_compress_ros.sources import open_source
 
-    return open_source(path, camera=CAMERA)  # type: ignore[return-value]
+    yield from open_source(path, camera=CAMERA)
 
 
 def _scene(args: argparse.Namespace, n: int) -> list[Frame]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from dataclasses import replace
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,6 +47,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='NAME=VALUE',
         help='an option of the pipeline, such as tracker.new_track_score=0.5',
     )
+    parser.add_argument(
+        '--update-manifest',
+        action='store_true',
+        help="write the main scores into the bundle's model.json (without a teacher only)",
+    )
     parser.add_argument('--json', type=Path, help='write all scores here')
 
 
@@ -55,12 +61,27 @@ def run(args: argparse.Namespace) -> int:
 
     if not (args.data or args.partly_labelled or args.bdd):
         raise InputError('nothing to evaluate on: give --data, --partly-labelled or --bdd')
+    if args.update_manifest and args.teacher:
+        raise InputError('--update-manifest: scores of a pair belong to neither bundle')
     report = evaluate(args)
     say(evaluation_table(report))
     if args.json:
         args.json.parent.mkdir(parents=True, exist_ok=True)
         args.json.write_text(json.dumps(report, indent=2) + '\n', encoding='utf-8')
+    if args.update_manifest:
+        update_manifest(args.model, report)
     return 0
+
+
+def update_manifest(model: str, report: dict[str, object]) -> None:
+    """Write the main scores into the bundle; its weights stay as they are."""
+    from mot_compress_ros.inference import load_bundle
+    from mot_compress_ros.inference.checkpoint import save_bundle
+    from offline_training.evaluation.report import manifest_metrics
+
+    bundle = load_bundle(model)
+    manifest = replace(bundle.manifest, metrics=manifest_metrics(report))
+    save_bundle(bundle.path, manifest, bundle.tensors)
 
 
 def evaluate(args: argparse.Namespace) -> dict[str, object]:

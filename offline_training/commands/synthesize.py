@@ -12,8 +12,15 @@ from tqdm import tqdm
 from mot_compress_ros.errors import InvalidOptionError
 from offline_training.synthetic.config import LIGHTS, RANDOM, SCENARIOS, SceneConfig, SURROUNDINGS
 from offline_training.synthetic.scene import generate, SyntheticFrame
-from offline_training.synthetic.writers import WRITERS
+from offline_training.synthetic.writers import STORAGES, WriteOptions, WRITERS
 
+# Field of SceneConfig: name of its option.
+COUNTS = {
+    'n_vehicles': 'vehicles',
+    'n_parked': 'parked',
+    'n_pedestrians': 'pedestrians',
+    'n_cyclists': 'cyclists',
+}
 HELP = 'write synthetic road scenes: MOT folders, videos or rosbag2 bags, with ground truth'
 
 
@@ -31,23 +38,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="'all' goes through the lights in turn")  # fmt: skip
     parser.add_argument('--scenario', choices=(*SCENARIOS, RANDOM), default=RANDOM)
     parser.add_argument('--surroundings', choices=(*SURROUNDINGS, RANDOM), default=RANDOM)
+    for name, what in COUNTS.items():
+        low, high = getattr(defaults, name)
+        parser.add_argument(f'--{what}', type=parse_range, default=(low, high), metavar='LOW-HIGH',
+                            help=f'how many; default {low}-{high}')  # fmt: skip
     parser.add_argument('--quality', type=int, default=90, help='of JPEG images, 1 to 100')
+    parser.add_argument('--storage', choices=STORAGES, default='mcap', help='of a bag')
+    parser.add_argument('--raw-images', action='store_true', help='add sensor_msgs/Image to a bag')
 
 
 def run(args: argparse.Namespace) -> int:
     """Write the sequences; with more than one, each goes into OUTPUT/synthetic-SEED."""
-    if not 1 <= args.quality <= 100:
-        raise InvalidOptionError(f'--quality: got {args.quality}, legal 1 to 100')
     if args.sequences < 1 or args.frames < 1:
         raise InvalidOptionError('--sequences and --frames: at least 1 each')
     write, suffix = WRITERS[args.format]
+    options = WriteOptions(
+        fps=args.fps, quality=args.quality, storage=args.storage, raw_images=args.raw_images
+    )
     for index in range(args.sequences):
         config = _config(args, index)
-        path = args.output
+        path: Path = args.output
         if args.sequences > 1:
             path = args.output / f'synthetic-{config.seed:04d}{suffix}'
-        frames = _with_progress(config, path.name)
-        write(frames, path, fps=config.fps, quality=args.quality)
+        write(_with_progress(config, path.name), path, options)
         sys.stdout.write(f'{path}: {config.frame_count} frames, seed {config.seed}\n')
     return 0
 
@@ -61,6 +74,15 @@ def parse_size(text: str) -> tuple[int, int]:
     return width, height
 
 
+def parse_range(text: str) -> tuple[int, int]:
+    """'4-9' to (4, 9), '5' to (5, 5)."""
+    low, _, high = text.partition('-')
+    try:
+        return int(low), int(high or low)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'{text!r} is not of the form 4-9') from None
+
+
 def _config(args: argparse.Namespace, index: int) -> SceneConfig:
     light = LIGHTS[index % len(LIGHTS)] if args.light == 'all' else args.light
     return SceneConfig(
@@ -71,6 +93,7 @@ def _config(args: argparse.Namespace, index: int) -> SceneConfig:
         light=light,
         scenario=args.scenario,
         surroundings=args.surroundings,
+        **{field: getattr(args, name) for field, name in COUNTS.items()},
     )
 
 

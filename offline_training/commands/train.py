@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-import shlex
 import sys
 from typing import TYPE_CHECKING
 
@@ -96,6 +95,7 @@ def write_bundle(
     Half precision halves the file; the runtimes compute in bf16, fp16 or from these values.
     """
     from offline_training.datasets.mot_layout import CLASS_NAMES
+    from offline_training.environment import command_line
 
     config = recipe.config
     manifest = ModelManifest(
@@ -105,7 +105,7 @@ def write_bundle(
         input_size_wh=(1088, 608),
         embedding_dim=config.architecture.embedding_dim,
         training={
-            'command': shlex.join(['python', '-m', 'offline_training', *sys.argv[1:]]),
+            'command': command_line(),
             'data': {
                 source.name: {
                     'images': len(source.images),

@@ -17,6 +17,9 @@ Two dialects of `gt.txt`, told apart by their number of columns:
 | 9, 10, 11 | occluders | dropped |
 
 `active` 0 makes a row a region to ignore: what is found there is neither right nor wrong.
+Boxes are taken as they stand: MOTChallenge counts pixels from 1, but neither FairMOT nor TrackEval
+subtracts it, and the data sets do not agree on it.
+
 `seqinfo.ini` may name `labelledClasses=pedestrian,cyclist,vehicle`: the classes of which every
 object is labelled. Without it these are pedestrian in MOT15, and in the others all that occur.
 """

@@ -6,9 +6,9 @@ under a person where the two boxes overlap sideways by at least half of the narr
 rows, the head is above the hub, the feet do not reach far below the tyres, and the person is not
 so tall that they must stand in front of it. Each person gets the two-wheeler that fits best.
 
-BDD100K's `rider` is known to ride, so there a rider box that ends at the saddle, a little above the
-box of the motorcycle, is accepted too (`KNOWN_RIDER`). A person of a COCO detector may as well walk
-past a parked bicycle (`ANY_PERSON`).
+BDD100K's `rider` is known to ride, so there a rider box that ends at the saddle, a little above
+the box of the motorcycle, is accepted too (`KNOWN_RIDER`). A person of a COCO detector may as well
+walk past a parked bicycle (`ANY_PERSON`).
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import Any
 
 from mot_compress_ros.datatypes import Detections
 from offline_training.datasets.bdd100k import LabelledImage
@@ -20,6 +21,7 @@ from offline_training.evaluation.tracking_scores import (
 
 # What false alarms do not touch: all that can be said of a partly labelled sequence.
 PARTIAL_FIELDS = ('recall', 'id_recall', 'id_switches', 'fragments', 'objects', 'boxes')
+MAIN_FIELDS = ('hota', 'mota', 'idf1')
 Json = dict[str, object]
 
 
@@ -95,6 +97,29 @@ def combined_json(per_sequence: Mapping[str, Mapping[int, RawScores]]) -> Json:
         for class_id in class_ids
     }
     return {'sequences': sorted(per_sequence), **_classes_json(pooled)} if pooled else {}
+
+
+def manifest_metrics(report: Mapping[str, Any]) -> Json:
+    """The few numbers of an evaluation that a model bundle carries with it."""
+
+    def main_scores(scores: Mapping[str, Any]) -> Json:
+        parts = {**scores['classes'], 'all': scores['all']}
+        return {n: {key: round(v[key], 4) for key in MAIN_FIELDS} for n, v in parts.items()}
+
+    sequences = {s['name']: s for s in report['sequences'] if not s['partly_labelled']}
+    detection = {n: s['detection'] for n, s in sequences.items()}
+    detection |= {
+        s['name']: s for s in report['image_sets'] if s['model'] == report['model']['name']
+    }
+    return {
+        'command': report['command'],
+        'tracking': {name: main_scores(s) for name, s in sequences.items()},
+        'tracking_together': main_scores(report['combined']) if report['combined'] else {},
+        'ap50': {
+            name: {c: round(v['ap50'], 4) for c, v in scores['classes'].items()}
+            for name, scores in detection.items()
+        },
+    }
 
 
 def _classes_json(raw: Mapping[int, RawScores]) -> Json:

@@ -38,7 +38,7 @@ def _evaluation(report: Mapping[str, Any]) -> str:
     title = f'## Accuracy of {report["model"]["name"]}'
     if report['teacher']:
         interval = report['options']['keyframe.interval']
-        title += f', with {report["teacher"]["name"]} on every {interval}th frame'
+        title += f', with {report["teacher"]["name"]} on one frame in {interval}'
     note = f'{TRACKING_NOTE} Runtime: {report["model"]["runtime"]}.'
     return '\n'.join([title, '', *_origin(report), note, '', evaluation_table(report), ''])
 
@@ -49,8 +49,9 @@ def _benchmark(report: Mapping[str, Any]) -> str:
     note = (
         f'Input {report["input"]}, camera images {source}; {report["frames"]} frames after '
         f'{report["warm_up"]} of warm-up, median of {report["repeats"]} interleaved turns, '
-        f'{report["environment"]["threads"]} threads, one camera, batch 1. Without decoding of '
-        f'messages and without ROS.'
+        f'{report["environment"]["threads"]} threads, one camera, batch 1; load average before '
+        f'{report["environment"]["load_average_before"]:.1f}. Without decoding of messages and '
+        f'without ROS.'
     )
     title = f'## Speed of the pipeline at {width} x {height}'
     return '\n'.join([title, '', *_origin(report), note, '', benchmark_table(report), ''])

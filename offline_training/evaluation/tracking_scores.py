@@ -90,7 +90,7 @@ def score_class(truth: Sequence[FrameTruth], tracks: Sequence[Tracks], class_id:
         InvalidDataError: the two are not equally long.
     """
     data = prepare(truth, tracks, class_id)
-    results = {m.get_name(): m.eval_sequence(data) for m in _metrics()}
+    results = {m.get_name(): m.eval_sequence(data) for m in metrics()}
     return RawScores(results, objects=data['num_gt_ids'], boxes=data['num_gt_dets'])
 
 
@@ -115,7 +115,7 @@ def _combined(scores: Mapping[str, RawScores], how: str) -> RawScores:
         raise InvalidDataError('no scores to combine: expected at least one')
     results = {
         m.get_name(): getattr(m, how)({n: s.by_metric[m.get_name()] for n, s in scores.items()})
-        for m in _metrics()
+        for m in metrics()
     }
     return RawScores(
         results,
@@ -124,7 +124,8 @@ def _combined(scores: Mapping[str, RawScores], how: str) -> RawScores:
     )
 
 
-def _metrics() -> tuple[Any, ...]:
+def metrics() -> tuple[Any, ...]:
+    """TrackEval's judges, made silent."""
     return (
         trackeval.metrics.HOTA(),
         trackeval.metrics.CLEAR(dict(_QUIET)),

@@ -13,7 +13,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-import onnxruntime
 
 from mot_compress_ros.boxes import iou_matrix
 from mot_compress_ros.errors import InputError
@@ -151,6 +150,8 @@ class CocoDetector:
     def __init__(self, weights: Path, *, threads: int = 1, min_score: float = 0.15) -> None:
         if not weights.is_file():
             raise InputError(f'{weights}: no such detector file; pass --detector FILE.onnx')
+        import onnxruntime  # only this command needs it
+
         settings = onnxruntime.SessionOptions()
         settings.intra_op_num_threads = threads
         self._session = onnxruntime.InferenceSession(

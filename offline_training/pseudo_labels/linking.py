@@ -31,7 +31,7 @@ class LinkConfig:
     class_penalty: float = option(
         0.2, 'overlap that a change of class costs', minimum=0.0, maximum=1.0
     )
-    max_gap_frames: int = option(8, 'longest gap bridged', minimum=0, unit='frames')
+    max_gap_frames: int = option(7, 'longest gap bridged', minimum=0, unit='frames')
     min_length_frames: int = option(6, 'boxes a track needs', minimum=1, unit='frames')
     min_mean_score: float = option(0.5, 'mean score a track needs', minimum=0.0, maximum=1.0)
 
@@ -98,7 +98,7 @@ def _associate(clip: Sequence[RoadBoxes], config: LinkConfig) -> list[_Open]:
         unsure = np.flatnonzero(
             usable & (boxes.scores >= config.low_score) & (boxes.scores < config.high_score)
         )
-        alive = [t for t in tracks if frame - t.frames[-1] <= config.max_gap_frames]
+        alive = [t for t in tracks if frame - t.frames[-1] <= config.max_gap_frames + 1]
         free_tracks, new = _match(alive, sure, boxes, frame, config)
         _, weak = _match(free_tracks, unsure, boxes, frame, config)
         for row in [*new, *weak]:  # a weak box alone becomes a track too short to be kept
@@ -136,7 +136,7 @@ def _join(tracks: list[_Open], config: LinkConfig) -> list[_Open]:
         before = [
             t
             for t in result
-            if 0 < track.frames[0] - t.frames[-1] <= config.max_gap_frames
+            if 0 < track.frames[0] - t.frames[-1] <= config.max_gap_frames + 1
             and t.class_id == track.class_id
         ]
         fit = [_meeting_iou(t, track) for t in before]

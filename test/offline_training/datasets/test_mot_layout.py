@@ -1,0 +1,186 @@
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from mot_compress_ros.errors import InputError
+from offline_training.datasets.mot_layout import (
+    CYCLIST,
+    PEDESTRIAN,
+    read_ground_truth,
+    read_sequence,
+    VEHICLE,
+)
+from offline_training.datasets.mot_writing import GroundTruthRow, SequenceWriter
+
+MOT15 = '1,1,50,191,61,141,1,-5.0,11.9,0.7\n2,1,51,191,61,141,1,-5.0,11.9,0.7\n'
+
+
+def write_sequence(folder: Path, gt: str, *, frames: int = 2, info: str | None = None) -> Path:
+    (folder / 'img1').mkdir(parents=True)
+    (folder / 'gt').mkdir()
+    for k in range(frames):
+        image = np.full((48, 64, 3), k, np.uint8)
+        cv2.imwrite(str(folder / 'img1' / f'{k + 1:06d}.jpg'), image)
+    (folder / 'gt' / 'gt.txt').write_text(gt)
+    if info is not None:
+        (folder / 'seqinfo.ini').write_text(info)
+    return folder
+
+
+def test_mot15_dialect_holds_pedestrians(tmp_path):
+    info = '[Sequence]\nname=Street\nimDir=img1\nframeRate=14\nseqLength=2\nimWidth=64\n'
+    info += 'imHeight=48\nimExt=.jpg\n'
+    sequence = read_sequence(write_sequence(tmp_path / 's', MOT15, info=info))
+    assert (sequence.name, sequence.fps, sequence.size_wh, len(sequence)) == (
+        'Street',
+        14.0,
+        (64, 48),
+        2,
+    )
+    assert sequence.labelled_class_ids == (PEDESTRIAN,)
+    first = sequence.truth[0]
+    assert first.boxes_xyxy_px.tolist() == [[50, 191, 111, 332]]
+    assert (first.ids.tolist(), first.class_ids.tolist()) == ([1], [PEDESTRIAN])
+    assert not first.ignore.any()
+
+
+@pytest.mark.parametrize(
+    ('number', 'class_id', 'ignore'),
+    [
+        (1, PEDESTRIAN, False),
+        (2, CYCLIST, False),
+        (3, VEHICLE, False),
+        (4, CYCLIST, True),
+        (5, CYCLIST, False),
+        (6, VEHICLE, True),
+        (7, PEDESTRIAN, True),
+        (8, PEDESTRIAN, True),
+        (12, PEDESTRIAN, True),
+    ],
+)
+def test_class_numbers(tmp_path, number, class_id, ignore):
+    (tmp_path / 'gt.txt').write_text(f'1,1,10,10,5,5,1,{number},0.5\n')
+    (truth,) = read_ground_truth(tmp_path / 'gt.txt')
+    assert truth.class_ids.tolist() == [class_id]
+    assert truth.ignore.tolist() == [ignore]
+    assert truth.visibility.tolist() == [0.5]
+
+
+def test_occluders_are_dropped_and_inactive_rows_ignored(tmp_path):
+    (tmp_path / 'gt.txt').write_text('1,1,10,10,5,5,1,9,1\n1,2,10,10,5,5,0,3,1\n')
+    (truth,) = read_ground_truth(tmp_path / 'gt.txt')
+    assert truth.class_ids.tolist() == [VEHICLE]
+    assert truth.ignore.tolist() == [True]
+
+
+def test_frames_without_objects_and_blank_lines(tmp_path):
+    (tmp_path / 'gt.txt').write_text('\n3,1,10,10,5,5,1,3,1\n\n')
+    truth = read_ground_truth(tmp_path / 'gt.txt', n_frames=4)
+    assert [len(t) for t in truth] == [0, 0, 1, 0]
+    assert truth[0].boxes_xyxy_px.shape == (0, 4)
+    (tmp_path / 'gt.txt').write_text('')
+    assert read_ground_truth(tmp_path / 'gt.txt') == ()
+
+
+def test_labelled_classes_by_seqinfo_and_by_occurrence(tmp_path):
+    rows = '1,1,10,10,5,5,1,3,1\n1,2,10,10,5,5,0,1,1\n'
+    bare = read_sequence(write_sequence(tmp_path / 'bare', rows))
+    assert bare.labelled_class_ids == (VEHICLE,)  # the pedestrian is to be ignored
+    assert (bare.name, bare.fps, bare.size_wh) == ('bare', 30.0, (64, 48))
+    info = '[Sequence]\nlabelledClasses=vehicle, pedestrian\n'
+    stated = read_sequence(write_sequence(tmp_path / 'stated', rows, info=info))
+    assert stated.labelled_class_ids == (PEDESTRIAN, VEHICLE)
+
+
+@pytest.mark.parametrize(
+    ('line', 'message'),
+    [
+        ('1,1,10,10,5\n', 'expected 9 finite columns'),
+        ('1,1,10,10,x,5,1,3,1\n', 'not comma-separated numbers'),
+        ('1,1,10,10,nan,5,1,3,1\n', 'finite'),
+        ('1,1,10,10,0,5,1,3,1\n', 'width and height above 0'),
+        ('1,1,10,10,5,5,1,77,1\n', 'class 77; legal ones'),
+        ('9,1,10,10,5,5,1,3,1\n', 'frame 9, but the sequence has frames 1 to 2'),
+        ('0,1,10,10,5,5,1,3,1\n', 'frame 0'),
+        ('1,1,10,10,5,5,1,3,1\n1,1,20,10,5,5,1,3,1\n', 'an identity stands twice'),
+    ],
+)
+def test_what_is_wrong_is_said(tmp_path, line, message):
+    (tmp_path / 'gt.txt').write_text(line)
+    with pytest.raises(InputError, match=message):
+        read_ground_truth(tmp_path / 'gt.txt', n_frames=2)
+
+
+@pytest.mark.parametrize(
+    ('info', 'message'),
+    [
+        ('name=x\n', r'\[Sequence\]'),
+        ('[Sequence]\nframeRate=fast\n', 'frameRate: expected a number above 0'),
+        ('[Sequence]\nframeRate=0\n', 'frameRate: expected a number above 0'),
+        ('[Sequence]\nseqLength=9\n', '2 images, seqinfo.ini says 9'),
+        ('[Sequence]\nlabelledClasses=car\n', 'car; legal ones: pedestrian'),
+        ('[Sequence]\nimExt=.png\n', 'no images'),
+    ],
+)
+def test_damaged_seqinfo(tmp_path, info, message):
+    with pytest.raises(InputError, match=message):
+        read_sequence(write_sequence(tmp_path / 's', MOT15, info=info))
+
+
+def test_missing_parts(tmp_path):
+    with pytest.raises(InputError, match='no such sequence folder'):
+        read_sequence(tmp_path / 'nowhere')
+    folder = write_sequence(tmp_path / 's', MOT15)
+    (folder / 'gt' / 'gt.txt').unlink()
+    with pytest.raises(InputError, match='no such ground truth file'):
+        read_sequence(folder)
+
+
+def test_what_is_written_is_read_again(tmp_path):
+    writer = SequenceWriter(tmp_path / 'made', fps=12.5, labelled_classes=('vehicle',))
+    for _ in range(2):
+        writer.add_image(np.zeros((48, 64, 3), np.uint8))
+    writer.finish(
+        [
+            GroundTruthRow(
+                frame_index=1,
+                track_id=4,
+                xyxy_px=np.array([1.25, 2, 11, 22.5]),
+                class_id=VEHICLE,
+            ),
+            GroundTruthRow(
+                frame_index=0,
+                track_id=5,
+                xyxy_px=np.array([0, 0, 9, 9]),
+                class_id=CYCLIST,
+                active=False,
+            ),
+        ]
+    )
+    sequence = read_sequence(tmp_path / 'made')
+    assert (sequence.fps, sequence.size_wh) == (12.5, (64, 48))
+    assert sequence.labelled_class_ids == (VEHICLE,)
+    assert sequence.truth[0].ignore.tolist() == [True]
+    assert sequence.truth[1].boxes_xyxy_px.tolist() == [[1.25, 2, 11, 22.5]]
+    with pytest.raises(InputError, match='already holds a sequence'):
+        SequenceWriter(tmp_path / 'made', fps=10)
+
+
+@pytest.mark.data
+@pytest.mark.skipif('MOT_DATA' not in os.environ, reason='MOT_DATA names no data folder')
+def test_the_real_sequences():
+    data = Path(os.environ['MOT_DATA'])
+    stadtmitte = read_sequence(data / 'mot15' / 'dev' / 'TUD-Stadtmitte')
+    assert (len(stadtmitte), stadtmitte.fps) == (179, 25.0)
+    assert stadtmitte.labelled_class_ids == (PEDESTRIAN,)
+    ids = np.unique(np.concatenate([t.ids for t in stadtmitte.truth]))
+    assert (len(ids), sum(len(t) for t in stadtmitte.truth)) == (10, 1156)
+    sunnyday = read_sequence(data / 'mot15' / 'train' / 'ETH-Sunnyday')
+    assert sum(int(t.ignore.sum()) for t in sunnyday.truth) == 43
+    scooter = read_sequence(data / 'davis' / 'scooter-black')
+    assert scooter.labelled_class_ids == (CYCLIST,)
+    mot17 = read_ground_truth(data / 'mot17_val_gt' / 'MOT17-02' / 'gt.txt')
+    assert any((~t.ignore).any() for t in mot17)

@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+
+from mot_compress_ros.errors import InvalidDataError
+from offline_training.evaluation.detection_scores import LabelledBoxes, score_detections
+
+A, B = (10.0, 10.0, 50.0, 50.0), (100.0, 10.0, 140.0, 50.0)
+FAR = (300.0, 300.0, 340.0, 340.0)
+
+
+def labelled(*rows: tuple, ignore: tuple[bool, ...] = ()) -> LabelledBoxes:
+    return LabelledBoxes(
+        boxes_xyxy_px=np.array([r[1:] for r in rows], np.float64).reshape(-1, 4),
+        class_ids=np.array([r[0] for r in rows], np.int64),
+        ignore=np.array(ignore or [False] * len(rows), np.bool_),
+    )
+
+
+def test_perfect_detections(make_detections):
+    scores = score_detections(
+        [labelled((0, *A), (2, *B))], [make_detections([(0.9, 0, *A), (0.8, 2, *B)])], range(3)
+    )
+    assert set(scores) == {0, 2}  # there is no cyclist to find
+    assert scores[0].ap == pytest.approx(1.0)
+    assert scores[2].ap50 == pytest.approx(1.0)
+    assert scores[0].boxes == 1
+
+
+def test_nothing_found(make_detections):
+    scores = score_detections([labelled((0, *A))], [make_detections([])], [0])
+    assert (scores[0].ap, scores[0].ap50, scores[0].max_recall) == (0.0, 0.0, 0.0)
+
+
+def test_half_of_two_found(make_detections):
+    """Recall levels 0 to 0.5 have precision 1, the others 0: 51 of 101 levels."""
+    scores = score_detections([labelled((0, *A), (0, *B))], [make_detections([(0.9, 0, *A)])], [0])
+    assert scores[0].ap50 == pytest.approx(51 / 101)
+    assert scores[0].max_recall == pytest.approx(0.5)
+
+
+def test_a_better_scored_false_alarm_halves_precision(make_detections):
+    found = make_detections([(0.9, 0, *FAR), (0.8, 0, *A)])
+    scores = score_detections([labelled((0, *A))], [found], [0])
+    assert scores[0].ap50 == pytest.approx(0.5)
+    worse = make_detections([(0.5, 0, *FAR), (0.8, 0, *A)])
+    assert score_detections([labelled((0, *A))], [worse], [0])[0].ap50 == pytest.approx(1.0)
+
+
+def test_loose_box_counts_at_loose_thresholds_only(make_detections):
+    """IoU 0.6: right at 0.50, 0.55 and 0.60, wrong at the other seven thresholds."""
+    loose = (10.0, 10.0, 50.0, 34.0)  # 40 x 24 of 40 x 40
+    scores = score_detections([labelled((0, *A))], [make_detections([(0.9, 0, *loose)])], [0])
+    assert scores[0].ap50 == pytest.approx(1.0)
+    assert 0.2 <= scores[0].ap <= 0.3 + 1e-9
+
+
+def test_detections_in_ignored_regions_are_neither_right_nor_wrong(make_detections):
+    region = (290.0, 290.0, 400.0, 400.0)
+    truth = [labelled((0, *A), (0, *region), ignore=(False, True))]
+    found = make_detections([(0.9, 0, *FAR), (0.95, 0, *FAR), (0.8, 0, *A)])
+    scores = score_detections(truth, [found], [0])
+    assert scores[0].ap == pytest.approx(1.0)
+    assert scores[0].boxes == 1
+
+
+def test_an_image_without_objects_can_hold_false_alarms(make_detections):
+    truth = [labelled((0, *A)), labelled()]
+    found = [make_detections([(0.8, 0, *A)]), make_detections([(0.9, 0, *FAR)])]
+    assert score_detections(truth, found, [0])[0].ap50 == pytest.approx(0.5)
+
+
+def test_only_labelled_classes_are_scored(make_detections):
+    found = make_detections([(0.9, 0, *A), (0.9, 2, *B)])
+    assert set(score_detections([labelled((0, *A))], [found], [0])) == {0}
+    assert score_detections([labelled()], [found], [0, 1, 2]) == {}
+
+
+def test_lengths_must_agree_and_nothing_is_printed(make_detections, capsys):
+    with pytest.raises(InvalidDataError, match='detections of 0 images for 1'):
+        score_detections([labelled()], [], [0])
+    score_detections([labelled((0, *A))], [make_detections([(0.9, 0, *A)])], [0])
+    assert capsys.readouterr().out == ''
