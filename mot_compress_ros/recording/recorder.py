@@ -1,0 +1,116 @@
+"""Writes every output of a run, frame by frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Protocol
+
+from mot_compress_ros.drawing import TrackPainter
+from mot_compress_ros.errors import InputError
+from mot_compress_ros.recording.annotated_video import AnnotatedVideoSink
+from mot_compress_ros.recording.mcap import McapSink
+from mot_compress_ros.recording.mot_text import MotTextSink
+from mot_compress_ros.recording.report import render_report
+from mot_compress_ros.recording.step import Ending, Image, RunInfo, Step
+from mot_compress_ros.recording.summary import summarize, Summary, write_summary
+from mot_compress_ros.recording.timeline import Timeline
+
+
+class Sink(Protocol):
+    """A file that grows with the run."""
+
+    def write(self, step: Step, annotated: Image) -> None:
+        """Append one frame; `annotated` is its picture with the tracks drawn."""
+
+    def close(self) -> None:
+        """Make the file complete."""
+
+
+SinkFactory = Callable[[Path, RunInfo], Sink]
+
+# Files that grow with the run. A new one is one new module and one line here.
+SINKS: Mapping[str, SinkFactory] = {
+    'tracks.txt': MotTextSink,
+    'annotated.mp4': AnnotatedVideoSink,
+    'tracks.mcap': McapSink,
+}
+REPORT = 'report.html'
+SUMMARY = 'summary.json'
+OUTPUTS = (*SINKS, REPORT, SUMMARY)
+
+
+class Recorder:
+    """Feeds the sinks; leaving its context closes them all, whatever happened.
+
+    Args:
+        folder: where the files go; made where it is missing. Files of an earlier run that have
+            the same names are replaced.
+        info: what is known before the first frame.
+        skip: names of outputs that are not wanted.
+
+    Raises:
+        InputError: the folder cannot be made or written.
+    """
+
+    def __init__(self, folder: Path, info: RunInfo, *, skip: tuple[str, ...] = ()) -> None:
+        self.folder = folder
+        self.timeline = Timeline(info.class_names)
+        self._info = info
+        self._painter = TrackPainter(info.class_names)
+        self._sinks: list[Sink] = []
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for name in OUTPUTS:
+                (folder / name).unlink(missing_ok=True)
+            for name, factory in SINKS.items():
+                if name not in skip:
+                    self._sinks.append(factory(folder / name, info))
+        except OSError as error:
+            self.close()
+            raise InputError(f'{folder}: cannot be written ({error})') from error
+
+    def __enter__(self) -> Recorder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def add(self, step: Step) -> None:
+        """Record one frame."""
+        annotated = self._painter.paint(step.image_bgr, step.tracks, caption=self._caption(step))
+        self.timeline.add(step, annotated)
+        for sink in self._sinks:
+            sink.write(step, annotated)
+
+    def finish(self, ending: Ending) -> Summary:
+        """Close the growing files, write report and summary, and return the latter."""
+        self.close()
+        summary = summarize(self._info, self.timeline, ending)
+        write_summary(self.folder / SUMMARY, summary)
+        page = render_report(self._info, self.timeline, summary)
+        part = self.folder / f'.{REPORT}.part'
+        part.write_text(page, encoding='utf-8')
+        part.replace(self.folder / REPORT)
+        return summary
+
+    def written(self) -> list[Path]:
+        """The files that are there now."""
+        return [self.folder / name for name in OUTPUTS if (self.folder / name).is_file()]
+
+    def close(self) -> None:
+        """Close the growing files; a second call does nothing."""
+        with ExitStack() as stack:  # one that fails must not keep the others open
+            for sink in self._sinks:
+                stack.callback(sink.close)
+            self._sinks = []
+
+    def _caption(self, step: Step) -> str:
+        first_ns = self.timeline.moments[0].stamp_ns if self.timeline.moments else None
+        since_ns = 0 if first_ns is None else step.frame.stamp_ns - first_ns
+        parts = [step.frame.camera, f'frame {step.frame_number}', f't = {since_ns / 1e9:.2f} s']
+        if step.tracks is not None:
+            n = len(step.tracks)
+            parts += [f'{n} track{"" if n == 1 else "s"}', step.tracks.source]
+        return '   '.join(filter(None, parts))

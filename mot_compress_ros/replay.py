@@ -1,0 +1,222 @@
+"""`python -m mot_compress_ros.replay`: a bag, a video or an image sequence in, tracks out.
+
+Every frame is processed, in order and without a ROS graph, so the same input, model and options
+give the same bytes in `tracks.txt` on every run. Wall-clock times appear in the report, the
+summary and the diagnostics alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+import sys
+import time
+
+from mot_compress_ros.command_line import (
+    add_common_arguments,
+    build_config,
+    describe_files,
+    EXIT_INTERRUPTED,
+    EXIT_USER_ERROR,
+    StopSignal,
+)
+from mot_compress_ros.console import complain, ProgressLine, say
+from mot_compress_ros.datatypes import Frame
+from mot_compress_ros.errors import MotCompressError
+from mot_compress_ros.health import Health
+from mot_compress_ros.options import to_mapping
+from mot_compress_ros.pipeline import build_pipeline, Pipeline, PipelineConfig
+from mot_compress_ros.recording import Ending, ModelInfo, Recorder, RunInfo, Step
+from mot_compress_ros.recording.summary import Summary
+from mot_compress_ros.sources import open_source, Source
+
+# Enough for an hour of video; the report's percentiles are of the whole run, not of its end.
+_LATENCY_WINDOW = 100_000
+VIDEO_AND_IMAGES = ('annotated.mp4', 'tracks.mcap')
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplayOptions:
+    """What to replay, with what, and where the files go."""
+
+    input: Path
+    output: Path
+    model: str
+    teacher: str = ''
+    topic: str = ''
+    camera: str = ''
+    fps_hz: float = 0.0
+    limit: int = 0
+    skip: tuple[str, ...] = ()
+
+
+def replay(
+    options: ReplayOptions,
+    config: PipelineConfig,
+    *,
+    stop: Callable[[], bool] = bool,
+    quiet: bool = False,
+) -> tuple[Summary, list[Path]]:
+    """Run the pipeline over an input and record everything.
+
+    Args:
+        options: what to replay, with what, and where the files go.
+        config: options of the pipeline.
+        stop: asked before each frame; where it says True, the files cover what was done by then.
+        quiet: no progress line.
+
+    Returns:
+        The summary and the files that were written.
+
+    Raises:
+        MotCompressError: input, model, options or output folder are not usable.
+    """
+    source = open_source(
+        options.input, topic=options.topic, camera=options.camera, fps_hz=options.fps_hz
+    )
+    health = Health(window=_LATENCY_WINDOW)
+    pipeline = build_pipeline(
+        cameras=[source.camera],
+        model=options.model,
+        teacher=options.teacher,
+        config=config,
+        health=health,
+    )
+    total = min(len(source), options.limit or len(source))
+    info = run_info(options.input, source, pipeline, config, expected_frames=total)
+    start_s = time.monotonic()
+    with Recorder(options.output, info, skip=options.skip) as recorder:
+        frames = islice(source, options.limit or None)
+        complete = _run(frames, pipeline, recorder, total=total, stop=stop, quiet=quiet)
+        ending = Ending(
+            complete=complete,
+            wall_s=time.monotonic() - start_s,
+            unreadable=source.skipped,
+            latencies_ms={
+                name: p for name in health.stages() if (p := health.percentiles_ms(name))
+            },
+            counters=health.counters(),
+        )
+        summary = recorder.finish(ending)
+    return summary, recorder.written()
+
+
+def run_info(
+    path: Path,
+    source: Source,
+    pipeline: Pipeline,
+    config: PipelineConfig,
+    *,
+    expected_frames: int,
+) -> RunInfo:
+    """Describe a replay before its first frame."""
+    models = [ModelInfo.of(pipeline.student, role='student')]
+    if pipeline.teacher is not None:
+        models.append(ModelInfo.of(pipeline.teacher, role='teacher'))
+    return RunInfo(
+        mode='replay',
+        input_path=str(path),
+        input_kind=source.kind,
+        camera=source.camera,
+        fps_hz=source.fps,
+        expected_frames=expected_frames,
+        class_names=pipeline.class_names,
+        models=tuple(models),
+        options=to_mapping(config),
+    )
+
+
+def _run(
+    frames: Iterator[Frame],
+    pipeline: Pipeline,
+    recorder: Recorder,
+    *,
+    total: int,
+    stop: Callable[[], bool],
+    quiet: bool,
+) -> bool:
+    """Track and record every frame; False where the run was stopped."""
+    with nullcontext() if quiet else ProgressLine(total) as line:
+        for done, frame in enumerate(frames, start=1):
+            if stop():
+                return False
+            recorder.add(_step(pipeline, frame))
+            if line is not None:
+                line.update(done, partial(_status, pipeline.health, recorder, done))
+    return True
+
+
+def _step(pipeline: Pipeline, frame: Frame) -> Step:
+    start_ns = time.perf_counter_ns()
+    (tracks,) = pipeline.step([frame])
+    latency_ms = (time.perf_counter_ns() - start_ns) / 1e6
+    return Step(frame=frame, tracks=tracks, latency_ms=latency_ms)
+
+
+def _status(health: Health, recorder: Recorder, done: int) -> str:
+    total = health.percentiles_ms('total')
+    latency = f'  p50 {total.p50:.0f} ms  p95 {total.p95:.0f} ms' if total else ''
+    return f'{done} frames  {len(recorder.timeline.lives)} tracks{latency}'
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog='python -m mot_compress_ros.replay', description=__doc__.splitlines()[0]
+    )
+    add_common_arguments(parser)
+    parser.add_argument(
+        '--input',
+        required=True,
+        type=Path,
+        help='rosbag2 folder or .mcap/.db3 file, video, MOTChallenge folder or folder of images',
+    )
+    parser.add_argument('--camera', default='', help='name of the camera')
+    parser.add_argument(
+        '--no-video',
+        action='store_true',
+        help='write tracks.txt, report and summary only; faster and smaller',
+    )
+    parser.add_argument('--quiet', action='store_true', help='no progress line')
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    given = _parser().parse_args(arguments)
+    try:
+        options = ReplayOptions(
+            input=given.input,
+            output=given.output,
+            model=given.model,
+            teacher=given.teacher,
+            topic=given.topic,
+            camera=given.camera,
+            fps_hz=given.fps,
+            limit=given.limit,
+            skip=VIDEO_AND_IMAGES if given.no_video else (),
+        )
+        config = build_config(given)
+        with StopSignal() as stop:
+            summary, files = replay(options, config, stop=stop, quiet=given.quiet)
+    except MotCompressError as error:
+        complain(f'error: {error}')
+        return EXIT_USER_ERROR
+    except KeyboardInterrupt:
+        complain('interrupted')
+        return EXIT_INTERRUPTED
+    frames, tracks = summary['frames'], summary['tracks']
+    say(
+        f'{frames["processed"]} frames, {tracks["total"]} tracks, '
+        f'{summary["throughput_fps"]:.1f} frames per second; written:'
+    )
+    say(describe_files(files))
+    return 0 if summary['complete'] else EXIT_INTERRUPTED
+
+
+if __name__ == '__main__':
+    sys.exit(main())

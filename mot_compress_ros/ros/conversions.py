@@ -1,0 +1,123 @@
+"""Messages to the core's data types and back; the only file that knows both."""
+
+from __future__ import annotations
+
+import array
+
+from builtin_interfaces.msg import Time
+import numpy as np
+from numpy.typing import NDArray
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
+from vision_msgs.msg import (
+    Detection2D,
+    Detection2DArray,
+    LabelInfo,
+    ObjectHypothesisWithPose,
+    VisionClass,
+)
+
+from mot_compress_ros.datatypes import ColorOrder, Frame, Tracks
+from mot_compress_ros.image_decoding import decode_compressed, decode_image
+
+NS_PER_S = 1_000_000_000
+
+
+def stamp_to_ns(stamp: Time) -> int:
+    """Nanoseconds since the epoch of the clock that made `stamp`."""
+    return int(stamp.sec) * NS_PER_S + int(stamp.nanosec)
+
+
+def ns_to_stamp(stamp_ns: int) -> Time:
+    """The inverse of `stamp_to_ns`."""
+    sec, nanosec = divmod(stamp_ns, NS_PER_S)
+    return Time(sec=sec, nanosec=nanosec)
+
+
+def to_frame(message: Image | CompressedImage, *, camera: str, frame_index: int) -> Frame:
+    """The frame an image message holds, without a copy where the encoding allows it.
+
+    Raises:
+        UnsupportedImageError: the message cannot be decoded, with the reason.
+    """
+    if isinstance(message, CompressedImage):
+        image = decode_compressed(message.data)
+        color_order: ColorOrder = 'bgr'
+    else:
+        image, color_order = decode_image(
+            encoding=message.encoding,
+            height=message.height,
+            width=message.width,
+            step=message.step,
+            is_bigendian=bool(message.is_bigendian),
+            data=message.data,
+        )
+    return Frame(
+        image=image,
+        stamp_ns=stamp_to_ns(message.header.stamp),
+        camera=camera,
+        frame_id=message.header.frame_id,
+        frame_index=frame_index,
+        color_order=color_order,
+    )
+
+
+def track_id(*, camera: str, session: str, number: int) -> str:
+    """`<camera>-<session>-<number>`: unique over cameras and restarts; the number ends it."""
+    return f'{camera}-{session}-{number}'
+
+
+def track_number(identifier: str) -> int:
+    """The tracker's number in an id made by `track_id`."""
+    return int(identifier.rsplit('-', 1)[-1])
+
+
+def to_detection_array(
+    tracks: Tracks, *, header: Header, class_names: tuple[str, ...], camera: str, session: str
+) -> Detection2DArray:
+    """Tracks as a standard message: boxes in source pixels, the source's header on everything."""
+    message = Detection2DArray(header=header)
+    for box, score, class_id, number in zip(
+        tracks.boxes_xyxy_px.astype(float).tolist(),
+        tracks.scores.astype(float).tolist(),
+        tracks.class_ids.tolist(),
+        tracks.track_ids.tolist(),
+        strict=True,
+    ):
+        detection = Detection2D(
+            header=header, id=track_id(camera=camera, session=session, number=number)
+        )
+        x1, y1, x2, y2 = box
+        detection.bbox.center.position.x = (x1 + x2) / 2
+        detection.bbox.center.position.y = (y1 + y2) / 2
+        detection.bbox.size_x = x2 - x1
+        detection.bbox.size_y = y2 - y1
+        hypothesis = ObjectHypothesisWithPose()
+        hypothesis.hypothesis.class_id = class_names[class_id]
+        hypothesis.hypothesis.score = score
+        detection.results = [hypothesis]
+        message.detections.append(detection)
+    return message
+
+
+def to_label_info(class_names: tuple[str, ...], *, threshold: float, stamp: Time) -> LabelInfo:
+    """Names of the classes by number, and the score below which nothing is detected."""
+    message = LabelInfo(header=Header(stamp=stamp), threshold=threshold)
+    message.class_map = [
+        VisionClass(class_id=index, class_name=name) for index, name in enumerate(class_names)
+    ]
+    return message
+
+
+def to_image(image_bgr: NDArray[np.uint8], *, header: Header) -> Image:
+    """A (H, W, 3) BGR image as a message."""
+    height, width = image_bgr.shape[:2]
+    return Image(
+        header=header,
+        height=height,
+        width=width,
+        encoding='bgr8',
+        step=3 * width,
+        # array.array is what the generated setter takes as it is; bytes are checked one by one.
+        data=array.array('B', np.ascontiguousarray(image_bgr).tobytes()),
+    )

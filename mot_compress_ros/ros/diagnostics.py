@@ -1,0 +1,163 @@
+"""/diagnostics: one status for the node and one per camera.
+
+Key names follow NVIDIA's NITROS and greenwave monitors where they have one, so that their
+displays work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.lifecycle import LifecycleNode
+from std_msgs.msg import Header
+
+from mot_compress_ros.health import Health
+from mot_compress_ros.ros.camera_port import CameraPort
+from mot_compress_ros.ros.monitor import Activity, assess_camera, Level
+from mot_compress_ros.ros.session import TrackingSession
+
+_GRAVITY = (Level.OK, Level.WARN, Level.STALE, Level.ERROR)
+
+
+class Diagnostics:
+    """Builds the diagnostics of a node.
+
+    Attributes:
+        last_error: why the latest configuration failed; '' after one that succeeded.
+    """
+
+    def __init__(self, node: LifecycleNode) -> None:
+        self._node = node
+        self.last_error = ''
+
+    def report(self, session: TrackingSession | None, *, stale_after_s: float) -> DiagnosticArray:
+        """The message to publish now."""
+        cameras = [
+            self._camera_status(port, session.is_running, stale_after_s)
+            for port in (session.ports.values() if session else ())
+            if session
+        ]
+        now = self._node.get_clock().now().to_msg()
+        status = self._node_status(session, cameras, now)
+        return DiagnosticArray(header=Header(stamp=now), status=[status, *cameras])
+
+    def _node_status(
+        self, session: TrackingSession | None, cameras: list[DiagnosticStatus], now: Time
+    ) -> DiagnosticStatus:
+        level, message = self._assess_node(session, cameras, now)
+        values: dict[str, object] = {'last_error': self.last_error}
+        if session is not None:
+            values = {**_session_values(session), **values}
+        return self._status('node', level, message, self._node.get_fully_qualified_name(), values)
+
+    def _assess_node(
+        self, session: TrackingSession | None, cameras: list[DiagnosticStatus], now: Time
+    ) -> tuple[Level, str]:
+        name = self._node.get_fully_qualified_name()
+        if session is None:
+            if self.last_error:
+                return Level.ERROR, f'cannot be configured: {self.last_error}'
+            return Level.WARN, f'not configured: ros2 lifecycle set {name} configure'
+        if not session.is_running:
+            return Level.WARN, f'not active: ros2 lifecycle set {name} activate'
+        if self._node.get_parameter('use_sim_time').value and now == Time():
+            return Level.ERROR, 'use_sim_time is on but nobody publishes /clock'
+        worst = max(cameras, key=lambda status: _GRAVITY.index(_level(status)))
+        if _level(worst) is not Level.OK:
+            return _level(worst), f'{worst.hardware_id}: {worst.message}'
+        return Level.OK, f'tracking {len(cameras)} camera(s) with {session.pipeline.student.name}'
+
+    def _camera_status(
+        self, port: CameraPort, is_running: bool, stale_after_s: float
+    ) -> DiagnosticStatus:
+        activity = port.monitor.activity()
+        level, message = Level.STALE, 'the node is not active'
+        if is_running:
+            level, message = assess_camera(
+                activity,
+                topic=port.topic,
+                publishers=self._node.count_publishers(port.topic),
+                incompatible_qos=port.incompatible_qos,
+                stale_after_s=stale_after_s,
+            )
+        values = {
+            'topic': port.topic,
+            **_activity_values(activity),
+            'debug_images_drawn': port.debug_images_drawn,
+        }
+        return self._status(port.camera, level, message, port.camera, values)
+
+    def _status(
+        self,
+        task: str,
+        level: Level,
+        message: str,
+        hardware_id: str,
+        values: Mapping[str, object],
+    ) -> DiagnosticStatus:
+        return DiagnosticStatus(
+            level=bytes([level]),
+            name=f'{self._node.get_name()}: {task}',
+            message=message,
+            hardware_id=hardware_id,
+            values=[KeyValue(key=key, value=_text(value)) for key, value in values.items()],
+        )
+
+
+def _level(status: DiagnosticStatus) -> Level:
+    return Level(status.level[0])
+
+
+def _text(value: object) -> str:
+    return f'{value:.2f}' if isinstance(value, float) else str(value)
+
+
+def _activity_values(activity: Activity) -> dict[str, object]:
+    return {
+        'frame_rate_node': activity.frame_rate_node_hz,
+        'frame_rate_msg': activity.frame_rate_msg_hz,
+        'current_delay_from_realtime_ms': '' if activity.delay_ms is None else activity.delay_ms,
+        'total_dropped_frames': activity.dropped + activity.lost,
+        'num_non_increasing_msg': activity.non_increasing,
+        'received': activity.received,
+        'processed': activity.processed,
+        'dropped': activity.dropped,
+        'lost_in_transport': activity.lost,
+        'bad': activity.bad,
+        'ignored_while_inactive': activity.ignored,
+        'silence_s': activity.silence_s,
+        'active_tracks': activity.active_tracks,
+        'last_error': activity.last_error,
+    }
+
+
+def _session_values(session: TrackingSession) -> dict[str, object]:
+    pipeline = session.pipeline
+    values: dict[str, object] = {
+        'model': pipeline.student.name,
+        'model_sha256': pipeline.student.manifest.weights_sha256,
+        'backend': pipeline.student.backend.name,
+        'teacher': '',
+        'teacher_sha256': '',
+        'session': session.identity,
+        'cameras': ', '.join(session.ports),
+    }
+    if pipeline.teacher is not None:
+        values['teacher'] = pipeline.teacher.name
+        values['teacher_sha256'] = pipeline.teacher.manifest.weights_sha256
+    counters = session.health.counters()
+    for name in sorted({*counters, 'frames_bad', 'tracker_resets', 'resolution_changes'}):
+        values[name] = counters.get(name, 0)
+    return {**values, **_latency_values(session.health)}
+
+
+def _latency_values(health: Health) -> dict[str, object]:
+    values: dict[str, object] = {}
+    for stage in health.stages():
+        percentiles = health.percentiles_ms(stage)
+        if percentiles is not None:
+            for name in ('p50', 'p95', 'p99'):
+                values[f'latency_{stage}_{name}_ms'] = float(getattr(percentiles, name))
+    return values

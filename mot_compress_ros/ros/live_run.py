@@ -1,0 +1,254 @@
+"""A recording played through the node in its own process, and what came back on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
+from pathlib import Path
+import re
+import time
+
+from mot_compress_ros.console import complain, ProgressLine
+from mot_compress_ros.datatypes import Frame
+from mot_compress_ros.errors import InputError
+from mot_compress_ros.health import Percentiles
+from mot_compress_ros.inference import load_bundle
+from mot_compress_ros.options import to_mapping
+from mot_compress_ros.pipeline import PipelineConfig
+from mot_compress_ros.recording import Ending, ModelInfo, Recorder, RunInfo, Step
+from mot_compress_ros.recording.summary import Summary
+from mot_compress_ros.ros.bring_up import bring_up, check_running, last_words
+from mot_compress_ros.ros.client import TrackerClient
+from mot_compress_ros.ros.listener import Exchange, Listener, to_tracks
+from mot_compress_ros.ros.outgoing import image_transport, outgoing
+from mot_compress_ros.ros.player import Pace, Player
+from mot_compress_ros.ros.process import NodeProcess, Value
+from mot_compress_ros.sources import open_source, Source
+
+NODE_LOG = 'node.log'
+_LATENCY_KEY = re.compile(r'latency_(\w+)_(p50|p95|p99)_ms')
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveOptions:
+    """What to play, through which models, and where the files go."""
+
+    input: Path
+    output: Path
+    model: str
+    teacher: str = ''
+    topic: str = ''
+    fps_hz: float = 0.0
+    limit: int = 0
+    rate: float = 1.0
+    lockstep: bool = False
+
+
+def run_live(
+    options: LiveOptions,
+    config: PipelineConfig,
+    *,
+    settings: Iterable[str] = (),
+    stop: Callable[[], bool] = bool,
+) -> tuple[Summary, list[Path]]:
+    """Play, track, record.
+
+    Args:
+        options: what to play and with what.
+        config: options of the pipeline.
+        settings: names of those options that are set in the node; it has defaults for the others.
+        stop: asked between frames; where it says True, the files cover what was played by then.
+
+    Returns:
+        The summary and the files that were written.
+
+    Raises:
+        MotCompressError: input, model or output are not usable, or the node died.
+        TimeoutError: the node does not answer.
+    """
+    source = open_source(options.input, topic=options.topic, fps_hz=options.fps_hz)
+    # Read here too, so that a bad bundle is told before a node is started.
+    models = _models(options)
+    total = min(len(source), options.limit or len(source))
+    try:
+        options.output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f'{options.output}: cannot be written ({error})') from error
+    listener = Listener()
+    parameters = node_parameters(source, options, config, settings)
+    with NodeProcess(parameters, log_file=options.output / NODE_LOG) as process:
+        check = partial(check_running, process, stop)
+        with TrackerClient(
+            cameras=[source.camera],
+            image_transport=image_transport(source),
+            listener=listener.hear,
+        ) as client:
+            bring_up(client, process, check)
+            class_names = _class_names(client, source.camera)
+            ending = _track(client, source, listener, options, check=check, total=total)
+        code = process.stop()
+        if code:
+            complain(f'warning: the node ended with code {code}: {last_words(process)}')
+    info = RunInfo(
+        mode='live',
+        input_path=str(options.input),
+        input_kind=source.kind,
+        camera=source.camera,
+        fps_hz=source.fps,
+        expected_frames=total,
+        class_names=class_names,
+        models=models,
+        options=to_mapping(config),
+    )
+    return _record(source, listener, info, ending, options.output, stop=stop)
+
+
+def _track(
+    client: TrackerClient,
+    source: Source,
+    listener: Listener,
+    options: LiveOptions,
+    *,
+    check: Callable[[], None],
+    total: int,
+) -> Ending:
+    """Play everything and bring the node down; how it went."""
+    start_s = time.monotonic()
+    complete = _play(source, client, listener, options=options, check=check, total=total)
+    wall_s = time.monotonic() - start_s
+    ending = _ending(client, listener, source, complete=complete, wall_s=wall_s)
+    for transition in ('deactivate', 'cleanup'):
+        client.change_state(transition)
+    return ending
+
+
+def node_parameters(
+    source: Source, options: LiveOptions, config: PipelineConfig, settings: Iterable[str]
+) -> dict[str, Value]:
+    """Parameters of the node: the models, the camera, and what differs from the defaults."""
+    transport = image_transport(source)
+    parameters: dict[str, Value] = {
+        'cameras': [source.camera],
+        'model': options.model,
+        'teacher': options.teacher,
+        'image_transport': transport,
+    }
+    chosen = to_mapping(config)
+    parameters.update({name: chosen[name] for name in settings})
+    # Best effort, the node's default, loses most images of more than the 512 KiB that fit into
+    # FastDDS's shared memory; what is dropped here shall tell of the node, not of the transport.
+    topic = f'/{source.camera}/image_raw' + ('/compressed' if transport == 'compressed' else '')
+    parameters[f'qos_overrides.{topic}.subscription.reliability'] = 'reliable'
+    return parameters
+
+
+def _models(options: LiveOptions) -> tuple[ModelInfo, ...]:
+    named = {'student': options.model, 'teacher': options.teacher}
+    return tuple(
+        ModelInfo.of(load_bundle(name), role=role) for role, name in named.items() if name
+    )
+
+
+def _class_names(client: TrackerClient, camera: str) -> tuple[str, ...]:
+    classes = sorted(client.label_info[camera].class_map, key=lambda item: item.class_id)
+    return tuple(item.class_name for item in classes)
+
+
+def _play(
+    source: Source,
+    client: TrackerClient,
+    listener: Listener,
+    *,
+    options: LiveOptions,
+    check: Callable[[], None],
+    total: int,
+) -> bool:
+    """Play the source; False where it was interrupted."""
+    pace = Pace(rate=options.rate, fps_hz=source.fps, lockstep=options.lockstep)
+    player = Player(client, listener, camera=source.camera, pace=pace, check=check)
+    with ProgressLine(total) as line:
+
+        def show() -> None:
+            line.update(len(listener.exchanges), partial(_status, listener))
+
+        try:
+            player.play(islice(outgoing(source), options.limit or None), on_frame=show)
+        except KeyboardInterrupt:
+            return False
+    return True
+
+
+def _status(listener: Listener) -> str:
+    latency = listener.latency()
+    times = f'  p50 {latency.p50:.0f} ms  p95 {latency.p95:.0f} ms' if latency else ''
+    return (
+        f'in {len(listener.exchanges)}  processed {listener.answered}  '
+        f'dropped {listener.skipped}  tracks {len(listener.track_ids)}{times}'
+    )
+
+
+def _ending(
+    client: TrackerClient, listener: Listener, source: Source, *, complete: bool, wall_s: float
+) -> Ending:
+    """What the node says of itself in its last diagnostics, and what was measured here."""
+    client.spin(1.1)  # the longest period of diagnostics is one second
+    node, camera = client.values('node'), client.values(source.camera)
+    latencies = _node_latencies(node)
+    total = listener.latency()
+    if total is not None:
+        latencies['total'] = total
+    counters = {key: int(value) for key, value in {**camera, **node}.items() if value.isdecimal()}
+    return Ending(
+        complete=complete,
+        wall_s=wall_s,
+        unreadable=source.skipped,
+        latencies_ms=latencies,
+        counters=counters,
+    )
+
+
+def _node_latencies(values: Mapping[str, str]) -> dict[str, Percentiles]:
+    """Stages as the node measured them, by 'node: <stage>'."""
+    stages: dict[str, dict[str, float]] = {}
+    for key, value in values.items():
+        if match := _LATENCY_KEY.fullmatch(key):
+            stages.setdefault(match[1], {})[match[2]] = float(value)
+    n = int(values.get('frames_processed', 0))
+    return {f'node: {stage}': Percentiles(**found, n=n) for stage, found in stages.items()}
+
+
+def _record(
+    source: Source,
+    listener: Listener,
+    info: RunInfo,
+    ending: Ending,
+    output: Path,
+    *,
+    stop: Callable[[], bool],
+) -> tuple[Summary, list[Path]]:
+    """Read the source again and write the files; done after playing, to leave the node its CPU."""
+    complain('writing the files ...')
+    stopped_before = not ending.complete
+    exchanges = listener.exchanges
+    with Recorder(output, info) as recorder:
+        with ProgressLine(len(exchanges)) as line:
+            for done, (frame, exchange) in enumerate(zip(source, exchanges, strict=False), 1):
+                if stop() and not stopped_before:
+                    ending = replace(ending, complete=False)
+                    break
+                recorder.add(_step(frame, exchange, info.class_names))
+                line.update(done, str)
+        summary = recorder.finish(ending)
+        return summary, recorder.written()
+
+
+def _step(frame: Frame, exchange: Exchange, class_names: Sequence[str]) -> Step:
+    answer = exchange.answer
+    return Step(
+        frame=frame,
+        tracks=None if answer is None else to_tracks(answer, class_names),
+        latency_ms=exchange.latency_ms,
+        messages=exchange.messages,
+    )

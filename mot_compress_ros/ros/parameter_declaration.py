@@ -1,0 +1,71 @@
+"""Parameters of a node: declared with descriptions and ranges, read, and guarded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+import sys
+
+from rcl_interfaces.msg import (
+    FloatingPointRange,
+    IntegerRange,
+    ParameterDescriptor,
+    SetParametersResult,
+)
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from mot_compress_ros.options import OptionInfo
+from mot_compress_ros.ros.parameters import parameter_options, refusal
+
+_INT_LIMIT = 2**63 - 1
+
+
+def declare_parameters(node: Node) -> None:
+    """Declare every parameter.
+
+    Raises:
+        rclpy.exceptions.ParameterException: a value given at start has the wrong type or range.
+    """
+    for info in parameter_options().values():
+        default = list(info.default) if isinstance(info.default, tuple) else info.default
+        node.declare_parameter(info.name, default, _descriptor(info))
+
+
+def read_parameters(node: Node) -> dict[str, object]:
+    """Values of every parameter by name."""
+    return {name: node.get_parameter(name).value for name in parameter_options()}
+
+
+def guard_parameters(node: Node, *, is_configured: Callable[[], bool]) -> None:
+    """From now on refuse, with the reason, changes that are not legal."""
+
+    def check(changes: Sequence[Parameter]) -> SetParametersResult:
+        reason = refusal(
+            {change.name: change.value for change in changes},
+            current=read_parameters(node),
+            is_configured=is_configured(),
+        )
+        return SetParametersResult(successful=not reason, reason=reason)
+
+    node.add_on_set_parameters_callback(check)
+
+
+def _descriptor(info: OptionInfo) -> ParameterDescriptor:
+    # `read_only` stays false: ROS would then refuse the change before configure too, and a model
+    # path that failed could never be mended.
+    descriptor = ParameterDescriptor(description=info.description)
+    notes = [f'unit: {info.unit}'] if info.unit else []
+    if info.choices:
+        notes.append(f'one of: {", ".join(info.choices)}')
+    if info.read_only:
+        notes.append('read when the node is configured')
+    descriptor.additional_constraints = '; '.join(notes)
+    if info.type is float and (info.minimum, info.maximum) != (None, None):
+        low = -sys.float_info.max if info.minimum is None else float(info.minimum)
+        high = sys.float_info.max if info.maximum is None else float(info.maximum)
+        descriptor.floating_point_range = [FloatingPointRange(from_value=low, to_value=high)]
+    if info.type is int and (info.minimum, info.maximum) != (None, None):
+        least = -_INT_LIMIT if info.minimum is None else int(info.minimum)
+        most = _INT_LIMIT if info.maximum is None else int(info.maximum)
+        descriptor.integer_range = [IntegerRange(from_value=least, to_value=most)]
+    return descriptor

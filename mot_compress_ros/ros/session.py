@@ -1,0 +1,194 @@
+"""Everything the node owns between configure and cleanup: the pipeline, its worker, its topics.
+
+The executor only stores messages in the mailbox. One worker thread takes the newest message of
+each camera, decodes, tracks and publishes; nobody else touches the pipeline while it runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+import threading
+import time
+import uuid
+
+from rclpy.lifecycle import LifecycleNode
+
+from mot_compress_ros.datatypes import Frame, Tracks
+from mot_compress_ros.errors import MotCompressError
+from mot_compress_ros.health import Health
+from mot_compress_ros.pipeline import build_pipeline, PipelineConfig
+from mot_compress_ros.ros import conversions
+from mot_compress_ros.ros.camera_port import CameraPort, ImageMessage
+from mot_compress_ros.ros.mailbox import Mailbox
+from mot_compress_ros.ros.parameters import NodeOptions
+from mot_compress_ros.ros.throttled_log import ThrottledLog
+
+
+@dataclass(frozen=True, kw_only=True)
+class Received:
+    """An image message and when it came, by the monotonic clock."""
+
+    message: ImageMessage
+    arrival_s: float
+
+
+class TrackingSession:
+    """A loaded, warm pipeline connected to its topics; the gate is closed until `start`.
+
+    Raises:
+        MotCompressError: a model cannot be used; nothing is left behind on the graph.
+    """
+
+    def __init__(self, node: LifecycleNode, options: NodeOptions, config: PipelineConfig) -> None:
+        self._node = node
+        self._log = ThrottledLog(node.get_logger())
+        self.options = options
+        self.health = Health()
+        self.pipeline = build_pipeline(
+            cameras=options.cameras,
+            model=options.model,
+            teacher=options.teacher,
+            config=config,
+            health=self.health,
+        )
+        # Ids begin at 1 again after a cleanup or a restart; with this they still differ.
+        self.identity = uuid.uuid4().hex[:8]
+        self._config = self._applied = config  # wanted, and in use by the worker
+        self._mailbox: Mailbox[Received] = Mailbox(options.cameras)
+        self._frame_indices = dict.fromkeys(options.cameras, 0)
+        self._worker: threading.Thread | None = None
+        self.ports: dict[str, CameraPort] = {}
+        try:
+            for camera in options.cameras:
+                self.ports[camera] = self._open_port(camera)
+        except Exception:
+            self.close()
+            raise
+
+    def _open_port(self, camera: str) -> CameraPort:
+        port = CameraPort(
+            self._node,
+            camera,
+            is_compressed=self.options.image_transport == 'compressed',
+            class_names=self.pipeline.class_names,
+            session=self.identity,
+            receive=self.receive,
+        )
+        self._publish_label_info(port)
+        return port
+
+    def _publish_label_info(self, port: CameraPort) -> None:
+        port.publish_label_info(
+            conversions.to_label_info(
+                self.pipeline.class_names,
+                threshold=self._config.decode.min_score,
+                stamp=self._node.get_clock().now().to_msg(),
+            )
+        )
+
+    @property
+    def is_running(self) -> bool:
+        """Whether images are tracked."""
+        return self._worker is not None
+
+    def start(self) -> None:
+        """Open the gate; tracks of before a pause are forgotten."""
+        for camera, port in self.ports.items():
+            if port.monitor.activity().processed:
+                self.pipeline.reset(camera)
+            port.monitor.begin()
+        self._mailbox.open()
+        self._worker = threading.Thread(target=self._run, name='tracking', daemon=True)
+        self._worker.start()
+
+    def stop(self, *, timeout_s: float = 10.0) -> bool:
+        """Close the gate and wait for the frame in work; False where it does not end in time."""
+        self._mailbox.close()
+        if self._worker is not None:
+            self._worker.join(timeout_s)
+            if self._worker.is_alive():
+                return False
+            self._worker = None
+        return True
+
+    def reconfigure(self, config: PipelineConfig) -> None:
+        """Let the worker take over the live options of `config` with its next frame."""
+        self._config = config
+        for port in self.ports.values():
+            self._publish_label_info(port)
+
+    def close(self) -> None:
+        """Take the topics off the graph; the session is of no use after that."""
+        for port in self.ports.values():
+            port.destroy(self._node)
+
+    def receive(self, camera: str, message: ImageMessage) -> None:
+        """Keep the newest message of a camera; called by the executor."""
+        monitor = self.ports[camera].monitor
+        if not self._mailbox.is_open:
+            monitor.ignored()
+            return
+        item = Received(message=message, arrival_s=time.monotonic())
+        dropped = self._mailbox.put(camera, item)
+        monitor.arrived(
+            stamp_ns=conversions.stamp_to_ns(message.header.stamp), dropped_older=dropped
+        )
+        self.health.count('frames_received')
+        self.health.count('frames_dropped', int(dropped))
+
+    def _run(self) -> None:
+        while batch := self._mailbox.take():
+            self._work(batch)
+
+    def _work(self, batch: dict[str, Received]) -> None:
+        """Track the newest message of each camera that has one."""
+        if self._config is not self._applied:
+            self._applied = self._config
+            self.pipeline.reconfigure(self._applied)
+        frames = [frame for frame in map(self._decode, batch, batch.values()) if frame]
+        for frame, tracks in zip(frames, self._step(frames), strict=True):
+            if tracks is not None:
+                self._publish(frame, tracks, batch[frame.camera])
+
+    def _decode(self, camera: str, received: Received) -> Frame | None:
+        self.health.record_ms('wait', 1e3 * (time.monotonic() - received.arrival_s))
+        index = self._frame_indices[camera]
+        self._frame_indices[camera] += 1
+        try:
+            with self.health.stage('convert'):
+                return conversions.to_frame(received.message, camera=camera, frame_index=index)
+        except MotCompressError as error:
+            self._fail(camera, str(error))
+            return None
+
+    def _step(self, frames: Sequence[Frame]) -> list[Tracks | None]:
+        """Tracks of each frame; None where tracking failed, which must not stop the stream."""
+        if not frames:
+            return []
+        try:
+            return list(self.pipeline.step(frames))
+        except Exception as error:  # whatever a runtime may raise, out of memory included
+            if len(frames) > 1:
+                # One at a time, so that one camera's trouble is not everybody's. A frame that was
+                # tracked already has a known stamp and is not tracked twice.
+                return [tracks for frame in frames for tracks in self._step([frame])]
+            self._fail(frames[0].camera, f'{type(error).__name__}: {error}')
+            return [None]
+
+    def _publish(self, frame: Frame, tracks: Tracks, received: Received) -> None:
+        port = self.ports[frame.camera]
+        try:
+            with self.health.stage('publish'):
+                port.publish(frame, tracks, header=received.message.header)
+        except Exception as error:  # a middleware error, for instance
+            self._fail(frame.camera, f'cannot publish: {type(error).__name__}: {error}')
+            return
+        self.health.record_ms('end_to_end', 1e3 * (time.monotonic() - received.arrival_s))
+        now_ns = self._node.get_clock().now().nanoseconds
+        port.monitor.tracked(active_tracks=len(tracks), delay_ms=(now_ns - frame.stamp_ns) / 1e6)
+
+    def _fail(self, camera: str, reason: str) -> None:
+        self.health.count('frames_bad')
+        self.ports[camera].monitor.failed(reason)
+        self._log.warn_of(camera, reason)

@@ -1,0 +1,70 @@
+"""Where frames come from: one file per kind of input, all behind the `Source` contract.
+
+`open_source` picks the kind by looking at the path. A new kind is one new file and one line in
+`KINDS`; kinds are asked in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mot_compress_ros.errors import InputError
+from mot_compress_ros.sources import bag, mot_folder, video
+from mot_compress_ros.sources.source import FIRST_STAMP_NS, Source, SourceOptions
+
+__all__ = ['FIRST_STAMP_NS', 'KINDS', 'Kind', 'Source', 'SourceOptions', 'open_source']
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of input: whether a path is one, and how it is opened."""
+
+    matches: Callable[[Path], bool]
+    open: Callable[[Path, SourceOptions], Source]
+
+
+KINDS: Mapping[str, Kind] = {
+    'bag': Kind(bag.is_bag, bag.BagSource),
+    'video': Kind(video.is_video, video.VideoSource),
+    'sequence': Kind(mot_folder.is_image_folder, mot_folder.ImageFolderSource),
+}
+
+
+def open_source(
+    path: str | Path,
+    *,
+    topic: str | None = None,
+    camera: str | None = None,
+    fps_hz: float | None = None,
+) -> Source:
+    """Open a bag, a video or a folder of images.
+
+    Args:
+        path: rosbag2 folder, `.mcap` or `.db3` file; video file; MOTChallenge sequence folder or
+            a plain folder of images.
+        topic: image topic, needed only where a bag holds several.
+        camera: name of the camera; a bag's default follows its topic, others are 'camera'.
+        fps_hz: frame rate of a plain folder of images.
+
+    Raises:
+        InputError: nothing readable is there; the message says what to do.
+    """
+    where = Path(path).expanduser()
+    if not where.exists():
+        raise InputError(f'{where}: no such file or folder')
+    options = SourceOptions(topic=topic or '', camera=camera or '', fps_hz=fps_hz or 0.0)
+    for kind in KINDS.values():
+        if kind.matches(where):
+            return kind.open(where, options)
+    if where.suffix == '.bag':
+        raise InputError(
+            f'{where}: this is a ROS 1 bag; convert it with '
+            f'`rosbags-convert --src {where} --dst {where.with_suffix("")}`'
+        )
+    raise InputError(
+        f'{where}: not a rosbag2 folder or .mcap/.db3 file, not a video '
+        f'({", ".join(video.SUFFIXES)}), not a folder with images '
+        f'({", ".join(mot_folder.SUFFIXES)})'
+    )

@@ -1,0 +1,157 @@
+"""`python -m mot_compress_ros.replay`, from the command line to the files."""
+
+import json
+from pathlib import Path
+import signal
+import subprocess
+import sys
+import time
+
+import cv2
+import pytest
+
+from mot_compress_ros import replay
+from mot_compress_ros.inference.backends.scripted import write_scripted_bundle
+from mot_compress_ros.inference.checkpoint import ModelManifest, save_bundle
+from mot_compress_ros.recording import OUTPUTS
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def run(*arguments):
+    return replay.main([str(argument) for argument in arguments])
+
+
+def test_clip_gives_all_files_and_its_three_objects(
+    painted_sequence, scripted_bundle, tmp_path, capsys
+):
+    out = tmp_path / 'out'
+    assert run('--input', painted_sequence, '--model', scripted_bundle, '--output', out) == 0
+    assert sorted(p.name for p in out.iterdir()) == sorted(OUTPUTS)
+    summary = json.loads((out / 'summary.json').read_text())
+    assert summary['frames'] == {'received': 12, 'processed': 12, 'dropped': 0, 'unreadable': 0}
+    assert summary['tracks']['per_class'] == {'pedestrian': 1, 'cyclist': 1, 'vehicle': 1}
+    assert summary['complete'] and summary['mode'] == 'replay'
+    assert set(summary['latency_ms']) == {'preprocess', 'infer', 'decode', 'track', 'total'}
+    said = capsys.readouterr()
+    assert '12 frames, 3 tracks' in said.out
+    assert all(str(out / name) in said.out for name in OUTPUTS)
+    assert '100%  12 frames  3 tracks' in said.err
+
+
+def test_boxes_are_those_that_were_painted(painted_sequence, scripted_bundle, tmp_path):
+    run('--input', painted_sequence, '--model', scripted_bundle, '--output', tmp_path, '--quiet')
+    rows = [line.split(',') for line in (tmp_path / 'tracks.txt').read_text().splitlines()]
+    vehicle = [[float(value) for value in row] for row in rows if row[7] == '3']
+    assert [row[0] for row in vehicle] == list(range(1, 13))
+    assert len({row[1] for row in vehicle}) == 1
+    for row in vehicle:
+        assert row[2:6] == pytest.approx([10 + 8 * (row[0] - 1), 120, 48, 32], abs=2.5)
+
+
+def test_every_run_gives_the_same_bytes(painted_sequence, scripted_bundle, tmp_path):
+    teacher = write_scripted_bundle(tmp_path / 'teacher')
+    texts = []
+    for attempt in ('one', 'two'):
+        common = ['--model', scripted_bundle, '--teacher', teacher, '--keyframe-interval', 3]
+        out = tmp_path / attempt
+        assert run('--input', painted_sequence, *common, '--output', out, '--quiet') == 0
+        texts.append((out / 'tracks.txt').read_bytes())
+        counters = json.loads((out / 'summary.json').read_text())['counters']
+        assert counters['keyframes'] == 4
+    assert texts[0] == texts[1]
+    assert texts[0]
+
+
+def test_video_and_recorded_images_can_be_replayed(painted_images, scripted_bundle, tmp_path):
+    video = tmp_path / 'clip.avi'
+    writer = cv2.VideoWriter(str(video), cv2.VideoWriter.fourcc(*'MJPG'), 10.0, (320, 192))
+    for image in painted_images:
+        writer.write(image)
+    writer.release()
+    assert run('--input', video, '--model', scripted_bundle, '--output', tmp_path / 'a') == 0
+    again = ['--input', tmp_path / 'a' / 'tracks.mcap', '--topic', '/camera/image_raw/compressed']
+    assert run(*again, '--model', scripted_bundle, '--output', tmp_path / 'b') == 0
+    for name in ('a', 'b'):
+        summary = json.loads((tmp_path / name / 'summary.json').read_text())
+        assert summary['frames']['processed'] == 12
+        assert summary['tracks']['total'] == 3
+
+
+def test_limit_no_video_and_options_are_obeyed(painted_sequence, scripted_bundle, tmp_path):
+    common = ['--input', painted_sequence, '--model', scripted_bundle, '--output', tmp_path]
+    options = ['--set', 'tracker.confirm_hits=3', '--set', 'tracker.lost_buffer_s=2']
+    assert run(*common, '--limit', 5, '--no-video', *options, '--quiet') == 0
+    summary = json.loads((tmp_path / 'summary.json').read_text())
+    assert summary['frames']['received'] == 5
+    assert summary['options']['tracker.confirm_hits'] == 3
+    assert summary['options']['tracker.lost_buffer_s'] == 2.0
+    names = {p.name for p in tmp_path.iterdir()}
+    assert names == {'tracks.txt', 'report.html', 'summary.json'}
+
+
+@pytest.mark.parametrize(
+    ('change', 'reason'),
+    [
+        (['--input', 'missing'], 'missing: no such file or folder'),
+        (['--model', 'missing'], 'missing: no such model'),
+        (['--set', 'tracker.speed=3'], 'unknown option tracker.speed'),
+        (['--set', 'tracker.iou_threshold=7'], 'legal range'),
+        (['--set', 'tracker.iou_threshold'], 'write it as name=value'),
+        (['--set', 'tracker.iou_threshold=['], 'unreadable value'),
+    ],
+)
+def test_user_errors_give_one_line_and_exit_code_2(
+    change, reason, painted_sequence, scripted_bundle, tmp_path, capsys
+):
+    common = ['--input', painted_sequence, '--model', scripted_bundle, '--output', tmp_path / 'o']
+    assert run(*common, *change) == 2
+    said = capsys.readouterr()
+    assert said.err.startswith('error: ') and reason in said.err
+    assert said.err.count('\n') == 1 and said.out == ''
+
+
+def test_teacher_of_other_classes_is_refused(painted_sequence, scripted_bundle, tmp_path, capsys):
+    foreign = ModelManifest(
+        name='foreign',
+        architecture={'name': 'scripted'},
+        class_names=('cat', 'dog', 'cow'),
+        input_size_wh=(320, 192),
+        embedding_dim=4,
+    )
+    save_bundle(tmp_path / 'foreign', foreign, {})
+    common = ['--input', painted_sequence, '--model', scripted_bundle, '--output', tmp_path / 'o']
+    assert run(*common, '--teacher', tmp_path / 'foreign') == 2
+    assert 'use two models of the same classes' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('signal_number', [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_run_leaves_complete_files(
+    signal_number, painted_images, scripted_bundle, tmp_path
+):
+    frames = tmp_path / 'many'
+    frames.mkdir()
+    for number in range(600):
+        cv2.imwrite(str(frames / f'{number}.png'), painted_images[number % 12])
+    out = tmp_path / 'out'
+    command = ['--input', frames, '--fps', '10', '--model', scripted_bundle, '--output', out]
+    process = subprocess.Popen(
+        [sys.executable, '-m', 'mot_compress_ros.replay', *map(str, command)],
+        cwd=ROOT,
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    text = out / 'tracks.txt'
+    give_up_s = time.monotonic() + 60
+    while not (text.exists() and text.stat().st_size > 2000) and time.monotonic() < give_up_s:
+        time.sleep(0.01)
+    process.send_signal(signal_number)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert 'written' in said
+    summary = json.loads((out / 'summary.json').read_text())
+    assert summary['complete'] is False
+    assert 0 < summary['frames']['processed'] < 600
+    assert cv2.VideoCapture(str(out / 'annotated.mp4')).read()[0]
+    assert sorted(p.name for p in out.iterdir()) == sorted(OUTPUTS)
