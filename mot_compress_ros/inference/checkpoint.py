@@ -126,7 +126,8 @@ def save_bundle(
     folder.mkdir(parents=True, exist_ok=True)
     digest = ''
     if tensors:
-        data = save_safetensors({key: np.require(t, requirements='C') for key, t in tensors.items()})
+        whole = {key: np.require(tensor, requirements='C') for key, tensor in tensors.items()}
+        data = save_safetensors(whole)
         digest = hashlib.sha256(data).hexdigest()
         (folder / WEIGHTS_FILE).write_bytes(data)
     content = {'format': FORMAT, **asdict(manifest), 'weights_sha256': digest}

@@ -29,7 +29,7 @@ from mot_compress_ros.ros.bring_up import NodeError
 from mot_compress_ros.ros.live_run import LiveOptions, run_live
 
 EXIT_NODE_DIED = 1
-DEFAULT_MODEL = 'student'
+DEFAULT_MODEL = 'road_student'
 SAMPLE = Path('samples') / 'street'
 
 

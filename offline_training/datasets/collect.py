@@ -100,7 +100,9 @@ def _single(
 
 def _sequence(folder: Path, config: SourceConfig, counter: IdentityCounter) -> list[TrainingImage]:
     sequence = read_sequence(folder)
-    ids = np.unique(np.concatenate([truth.ids for truth in sequence.truth] or [np.zeros(0, np.int64)]))
+    ids = np.unique(
+        np.concatenate([truth.ids for truth in sequence.truth] or [np.zeros(0, np.int64)])
+    )
     numbers = dict(zip(ids.tolist(), counter.fresh(len(ids)).tolist(), strict=True))
 
     def identities(truth: FrameTruth) -> list[int]:

@@ -1,7 +1,7 @@
 """A pinhole camera over flat ground.
 
-World axes: x east, y north, z up, metres, ground at z = 0 (REP 103). Headings are counter-clockwise
-from east, radians. Camera axes are optical: x right, y down, z forward.
+World axes: x east, y north, z up, metres, ground at z = 0 (REP 103). Headings are radians,
+counter-clockwise from east. Camera axes are optical: x right, y down, z forward.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ class Camera:
 
     @property
     def intrinsics(self) -> Array:
+        """The camera matrix, (3, 3)."""
         cx, cy = self.centre_px
         return np.array([[self.focal_px, 0, cx], [0, self.focal_px, cy], [0, 0, 1.0]])  # (3, 3)
 
@@ -57,7 +58,7 @@ class Camera:
         return self.project_optical(self.to_camera(points_m))
 
     def project_optical(self, points_m: Array) -> Array:
-        """Optical points (N, 3) to pixels and depth (N, 3); depth below NEAR_M is taken as NEAR_M."""
+        """Optical points (N, 3) to u, v, z (N, 3); below NEAR_M they are divided by NEAR_M."""
         cx, cy = self.centre_px
         depth = np.maximum(points_m[:, 2], NEAR_M)
         scale = self.focal_px / depth

@@ -9,8 +9,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Image = NDArray[np.uint8]
-SHIFT = 4  # sub-pixel bits of OpenCV's drawing calls
+from offline_training.synthetic.pixels import (
+    added,
+    grey_to_bgr,
+    Image,
+    inverted,
+    multiplied,
+    resized,
+    SHIFT,
+)
+
 BACKGROUND_ID = 0
 
 
@@ -25,7 +33,7 @@ class Shape:
 
 @dataclass(frozen=True, kw_only=True)
 class Painted:
-    """What painting one actor covered: its bounds and its area, parts outside the image included."""
+    """What one actor covers: its bounds and area, parts outside the image included."""
 
     bounds_xyxy_px: tuple[float, float, float, float]
     area_px: float
@@ -36,10 +44,15 @@ class Canvas:
 
     def __init__(self, image: Image) -> None:
         self.image = image
-        self.owner = np.zeros(image.shape[:2], dtype=np.int32)
+        self.owner: NDArray[np.int32] = np.zeros(image.shape[:2], dtype=np.int32)
 
-    def paint(self, shapes: Sequence[Shape], *, owner: int) -> Painted | None:
-        """Paint shapes in order as one thing; None where nothing falls near the image."""
+    def paint(
+        self, shapes: Sequence[Shape], *, owner: int, grain: Image | None = None
+    ) -> Painted | None:
+        """Paint shapes in order as one thing; None where nothing falls near the image.
+
+        `grain` (h, w) is stretched over it and scales its brightness, 128 leaves it as it is.
+        """
         bounds = _bounds(shapes)
         window = self._window(bounds)
         if window is None:
@@ -47,24 +60,27 @@ class Canvas:
         x0, y0, x1, y1 = window
         scale = _supersampling(x1 - x0, y1 - y0)
         layer = _draw(shapes, window, scale)
+        if grain is not None:
+            stretched = resized(grain, (layer.shape[1], layer.shape[0]), cv2.INTER_CUBIC)
+            flat = np.full_like(stretched, 128)  # alpha stays
+            layer = multiplied(layer, np.dstack([*[stretched] * 3, flat]), one=128.0)
         alpha = np.ascontiguousarray(layer[:, :, 3])
         self.blend(layer, (x0, y0), owner=owner)
         return Painted(bounds_xyxy_px=bounds, area_px=float(np.count_nonzero(alpha > 127)))
 
     def blend(self, layer: Image, corner_xy: tuple[int, int], *, owner: int) -> None:
         """Lay a premultiplied BGRA layer over the image with its top left at `corner_xy`."""
-        height, width = self.owner.shape
+        height, width = self.image.shape[0], self.image.shape[1]
         x0, y0 = corner_xy
         left, top = max(0, -x0), max(0, -y0)
         right, bottom = min(layer.shape[1], width - x0), min(layer.shape[0], height - y0)
         if right <= left or bottom <= top:
             return
         part = layer[top:bottom, left:right]
-        alpha = cv2.extractChannel(part, 3)
+        alpha = np.ascontiguousarray(part[:, :, 3])
         view = self.image[y0 + top : y0 + bottom, x0 + left : x0 + right]
-        keep = cv2.cvtColor(cv2.bitwise_not(alpha), cv2.COLOR_GRAY2BGR)
-        behind = cv2.multiply(view, keep, scale=1 / 255)
-        view[:] = cv2.add(behind, cv2.cvtColor(part, cv2.COLOR_BGRA2BGR))
+        behind = multiplied(view, grey_to_bgr(inverted(alpha)))
+        view[:] = added(behind, np.ascontiguousarray(part[:, :, :3]))
         self.owner[y0 + top : y0 + bottom, x0 + left : x0 + right][alpha > 127] = owner
 
     def _window(self, bounds: tuple[float, ...]) -> tuple[int, int, int, int] | None:
@@ -115,4 +131,4 @@ def _draw(shapes: Sequence[Shape], window: tuple[int, int, int, int], scale: int
             cv2.fillPoly(layer, [fixed], colour, cv2.LINE_8, SHIFT)
     if scale == 1:
         return layer
-    return cv2.resize(layer, (x1 - x0, y1 - y0), interpolation=cv2.INTER_AREA)
+    return resized(layer, (x1 - x0, y1 - y0), cv2.INTER_AREA)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from mot_compress_ros.errors import InvalidOptionError
 
 LIGHTS = ('day', 'cloudy', 'dusk', 'night', 'fog')
-SCENARIOS = ('drive', 'wait', 'walk')
+# Along the avenue; standing at a crossing; slowing down towards one; at walking pace.
+SCENARIOS = ('drive', 'wait', 'approach', 'walk')
 SURROUNDINGS = ('city', 'suburb', 'open')
 RANDOM = 'random'
 
@@ -16,8 +17,8 @@ RANDOM = 'random'
 class SceneConfig:
     """One scene; the same values give the same bytes.
 
-    `light`, `scenario` and `surroundings` take one of their legal names or 'random' (drawn from the
-    seed). Counts are inclusive ranges; an actor that finds no free place is left out.
+    `light`, `scenario` and `surroundings` take one of their legal names or 'random', which the
+    seed decides. Counts are inclusive ranges; an actor that finds no free place is left out.
 
     Raises:
         InvalidOptionError: a value out of its range.
@@ -52,10 +53,13 @@ class SceneConfig:
         for name in ('n_vehicles', 'n_parked', 'n_pedestrians', 'n_cyclists'):
             low, high = getattr(self, name)
             if not 0 <= low <= high <= 200:
-                raise InvalidOptionError(f'{name}: got {(low, high)}, legal 0 <= low <= high <= 200')
+                raise InvalidOptionError(
+                    f'{name}: got {(low, high)}, legal 0 <= low <= high <= 200'
+                )
 
     @property
     def frame_count(self) -> int:
+        """Frames in `duration_s`, at least one."""
         return max(1, round(self.duration_s * self.fps))
 
 

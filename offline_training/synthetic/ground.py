@@ -8,12 +8,16 @@ from numpy.typing import NDArray
 
 from offline_training.synthetic.camera import Camera
 from offline_training.synthetic.layout import BLOCK_M, CROSS_HALF_M, LANE_M, Road
+from offline_training.synthetic.pixels import Image, resized, warp_tiled
 from offline_training.synthetic.textures import noise
 
-Image = NDArray[np.uint8]
 # How far along the road each level reaches, and how much its texture is shrunk across and along:
 # seen at a grazing angle the ground is compressed far more along the road than across it.
 LEVELS = ((9.0, 1, 1), (20.0, 1, 4), (48.0, 4, 16), (float('inf'), 8, 64))
+
+
+ALL_X, ALL_Y = (-BLOCK_M, BLOCK_M), (0.0, BLOCK_M)
+JOINT, KERB = (126.0, 130.0, 132.0), (186.0, 190.0, 190.0)  # between slabs; edge of the sidewalk
 
 
 class GroundTile:
@@ -29,7 +33,7 @@ class GroundTile:
         tile = np.clip(self._picture, 0, 255).astype(np.uint8)
         del self._picture
         self.levels: list[Image] = [
-            cv2.resize(tile, (size // across, size // along), interpolation=cv2.INTER_AREA)
+            resized(tile, (size // across, size // along), cv2.INTER_AREA)
             for _, across, along in LEVELS
         ]
 
@@ -51,7 +55,7 @@ class GroundTile:
 
     def _strip(self, camera: Camera, level: int, top: int, bottom: int, width: int) -> Image:
         texture = self.levels[level]
-        # Shift by whole tiles, so that texture coordinates stay small: OpenCV keeps them in 16 bits.
+        # Shift by whole tiles: OpenCV keeps texture coordinates in 16 bits.
         y_tile = np.floor(camera.position_m[1] / BLOCK_M) * BLOCK_M
         across = BLOCK_M / texture.shape[1]
         along = BLOCK_M / texture.shape[0]
@@ -60,13 +64,7 @@ class GroundTile:
             origin, np.array([across, 0.0, 0.0]), np.array([0.0, along, 0.0])
         )
         shift = np.array([[1, 0, 0], [0, 1, -top], [0, 0, 1.0]])
-        to_texture = np.linalg.inv(shift @ to_image)
-        u, v = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(bottom - top, dtype=np.float32))
-        m = to_texture.astype(np.float32)
-        w = 1.0 / (m[2, 0] * u + m[2, 1] * v + m[2, 2])
-        x = (m[0, 0] * u + m[0, 1] * v + m[0, 2]) * w
-        y = (m[1, 0] * u + m[1, 1] * v + m[1, 2]) * w
-        return cv2.remap(texture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+        return warp_tiled(texture, shift @ to_image, (width, bottom - top))
 
     def _area(self, x: tuple[float, float], y: tuple[float, float]) -> list[NDArray[np.float32]]:
         """Views of the tile that cover a rectangle in metres, wrapped in y."""
@@ -79,7 +77,9 @@ class GroundTile:
                 views.append(self._picture[y0:y1, x0:x1])
         return views
 
-    def _fill(self, x: tuple[float, float], y: tuple[float, float], colour: tuple[float, ...]) -> None:
+    def _fill(
+        self, x: tuple[float, float], y: tuple[float, float], colour: tuple[float, ...]
+    ) -> None:
         for view in self._area(x, y):
             view[:] = colour
 
@@ -92,21 +92,20 @@ class GroundTile:
         walk = (158 + rng.uniform(-14, 14), 164, 168)
         half, cross = road.half_m, CROSS_HALF_M
         for side in (-1, 1):
-            x0, x1 = sorted((side * half, side * (half + road.sidewalk_m)))
-            self._fill((x0, x1), (0, BLOCK_M), walk)
-            y0, y1 = sorted((side * cross, side * (cross + 3.0)))
-            self._fill((-BLOCK_M, BLOCK_M), (y0, y1), walk)
-            for k in np.arange(0, BLOCK_M, 1.0):  # slabs
-                self._fill((x0, x1), (k, k + 0.03), (126, 130, 132))
-            for k in np.arange(x0, x1, 1.0):
-                self._fill((k, k + 0.03), (0, BLOCK_M), (126, 130, 132))
-            self._fill(tuple(sorted((side * half, side * (half + 0.18)))), (0, BLOCK_M), (186, 190, 190))
-            self._fill((-BLOCK_M, BLOCK_M), tuple(sorted((side * cross, side * (cross + 0.18)))), (186, 190, 190))
+            x = _span(side * half, side * (half + road.sidewalk_m))
+            self._fill(x, ALL_Y, walk)
+            self._fill(ALL_X, _span(side * cross, side * (cross + 3.0)), walk)
+            for k in np.arange(0, BLOCK_M, 1.0):
+                self._fill(x, (k, k + 0.03), JOINT)
+            for k in np.arange(*x, 1.0):
+                self._fill((k, k + 0.03), ALL_Y, JOINT)
+            self._fill(_span(side * half, side * (half + 0.18)), ALL_Y, KERB)
+            self._fill(ALL_X, _span(side * cross, side * (cross + 0.18)), KERB)
         tone = rng.uniform(78, 112)
-        self._asphalt = (tone * 1.01, tone, tone * 0.98)
-        self._fill((-half, half), (0, BLOCK_M), self._asphalt)
-        self._fill((-BLOCK_M, BLOCK_M), (-cross, cross), self._asphalt)
-        grain = noise(shape, rng, cells=2) * 5 + rng.standard_normal(shape).astype(np.float32) * 5
+        asphalt = (tone * 1.01, tone, tone * 0.98)
+        self._fill((-half, half), ALL_Y, asphalt)
+        self._fill(ALL_X, (-cross, cross), asphalt)
+        grain = noise(shape, rng, cells=2) * 3 + rng.standard_normal(shape).astype(np.float32) * 3
         self._picture += grain[..., None]
 
     def _paint_asphalt_wear(self, road: Road, rng: np.random.Generator) -> None:
@@ -114,7 +113,7 @@ class GroundTile:
         self._picture += (stains * 3.5)[..., None]
         for lane in range(-road.lanes, road.lanes):
             middle = (lane + 0.5) * LANE_M
-            for view in self._area((middle - 0.35, middle + 0.35), (0, BLOCK_M)):
+            for view in self._area((middle - 0.35, middle + 0.35), ALL_Y):
                 view -= 6.0  # oil between the wheel tracks
             for _ in range(2):  # mended patches
                 x, y = middle + rng.uniform(-1.2, 0.4), rng.uniform(0, BLOCK_M)
@@ -132,8 +131,8 @@ class GroundTile:
         cv2.circle(self._picture, centre, int(radius * self.px_per_m), (40, 40, 40), 1)
 
     def _crack(self, x: float, y: float, rng: np.random.Generator) -> None:
-        steps = np.cumsum(rng.normal(0, 0.25, (14, 2)), axis=0) + (x, y)
-        points = ((steps + (BLOCK_M / 2, 0)) * self.px_per_m).astype(np.int32)
+        steps = np.cumsum(rng.normal(0, 0.25, (14, 2)), axis=0) + np.array([x, y])
+        points = ((steps + np.array([BLOCK_M / 2, 0.0])) * self.px_per_m).astype(np.int32)
         cv2.polylines(self._picture, [points], False, (62, 62, 62), 1)
 
     def _paint_markings(self, road: Road, rng: np.random.Generator) -> None:
@@ -155,18 +154,31 @@ class GroundTile:
                 x = side * road.lanes * LANE_M
                 self._dashes(x, inside, 0.8, 1.0, white)
         for side in (-1, 1):
-            for x in np.arange(-road.half_m + 0.3, road.half_m - 0.5, 1.0):
-                ends = sorted((side * (CROSS_HALF_M + 0.6), side * (CROSS_HALF_M + 3.6)))
-                self._fill((x, x + 0.5), (ends[0], ends[1]), white)
-            stop = sorted((side * (CROSS_HALF_M + 4.6), side * (CROSS_HALF_M + 5.0)))
-            lanes = (-road.lanes * LANE_M, -0.2) if side > 0 else (0.2, road.lanes * LANE_M)
-            self._fill(lanes, (stop[0], stop[1]), white)
-            x_far = sorted((side * (road.half_m + 6.0), side * BLOCK_M))
-            for x in np.arange(x_far[0], x_far[1], 9.0):
-                self._fill((x, x + 3.0), (-0.06, 0.06), white)
+            self._crossing(road, side, white)
+
+    def _crossing(self, road: Road, side: int, white: tuple[float, ...]) -> None:
+        """Zebra and stop line on one side of the cross street, and that street's own dashes."""
+        zebra = _span(side * (CROSS_HALF_M + 0.6), side * (CROSS_HALF_M + 3.6))
+        for x in np.arange(-road.half_m + 0.3, road.half_m - 0.5, 1.0):
+            self._fill((x, x + 0.5), zebra, white)
+        stop = _span(side * (CROSS_HALF_M + 4.6), side * (CROSS_HALF_M + 5.0))
+        lanes = (-road.lanes * LANE_M, -0.2) if side > 0 else (0.2, road.lanes * LANE_M)
+        self._fill(lanes, stop, white)
+        for x in np.arange(*_span(side * (road.half_m + 6.0), side * BLOCK_M), 9.0):
+            self._fill((x, x + 3.0), (-0.06, 0.06), white)
 
     def _dashes(
-        self, x: float, y: tuple[float, float], length: float, gap: float, colour: tuple[float, ...]
+        self,
+        x: float,
+        y: tuple[float, float],
+        length: float,
+        gap: float,
+        colour: tuple[float, ...],
     ) -> None:
         for start in np.arange(y[0], y[1] - length, length + gap):
             self._fill((x - 0.06, x + 0.06), (start, start + length), colour)
+
+
+def _span(a: float, b: float) -> tuple[float, float]:
+    """Two ends in order."""
+    return (a, b) if a < b else (b, a)

@@ -1,4 +1,4 @@
-"""What is true of a frame: boxes, visibility, metric positions and velocities of every road user."""
+"""What is true of a frame: boxes, visibility, metric positions and velocities."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from offline_training.synthetic.camera import Camera
 
-Array = NDArray[np.float64]
+Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +17,8 @@ class TrueObject:
     """One road user in one frame.
 
     The box is the outline's bounds, hidden parts included (amodal); parts beyond the image border
-    are in `box_xyxy_px` but not in `clipped_xyxy_px`. `visibility` is the share of the outline's
+    are in `box_xyxy_px` but not in `clipped_xyxy_px`. Edges count from the image's corner: pixel
+    i reaches from i to i + 1. `visibility` is the share of the outline's
     pixels that show. Position is that of the middle of the object's ground contact in optical axes
     (x right, y down, z forward); velocity is over ground, in the same axes. `heading_rad` is
     counter-clockwise seen from above, 0 to the camera's right.
@@ -26,8 +27,8 @@ class TrueObject:
 
     track_id: int
     class_id: int
-    box_xyxy_px: tuple[float, float, float, float]
-    clipped_xyxy_px: tuple[float, float, float, float]
+    box_xyxy_px: Box
+    clipped_xyxy_px: Box
     visible_xyxy_px: tuple[int, int, int, int]
     visibility: float
     centre_velocity_pxps: tuple[float, float]
@@ -41,7 +42,7 @@ class TrueObject:
 
 @dataclass(frozen=True, kw_only=True)
 class FrameTruth:
-    """Truth of one frame; `owner` (H, W) int32 holds the track id that owns a pixel, 0 for none."""
+    """Truth of one frame; `owner` (H, W) int32 is the track id that shows in a pixel, or 0."""
 
     frame_index: int
     stamp_ns: int
@@ -51,15 +52,9 @@ class FrameTruth:
     owner: NDArray[np.int32]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Outline:
-    """One painted actor, before it is known what hides it."""
-
-    bounds_xyxy_px: tuple[float, float, float, float]
-    area_px: float
-
-
-def visible_box(owner: NDArray[np.int32], track_id: int, bounds: tuple[float, ...]) -> tuple[int, tuple[int, int, int, int]]:
+def visible_box(
+    owner: NDArray[np.int32], track_id: int, bounds: Box
+) -> tuple[int, tuple[int, int, int, int]]:
     """Pixels that show and their inclusive-exclusive bounds; zeros where nothing shows."""
     height, width = owner.shape
     x0, y0 = max(0, int(bounds[0]) - 2), max(0, int(bounds[1]) - 2)
@@ -76,11 +71,13 @@ def visible_box(owner: NDArray[np.int32], track_id: int, bounds: tuple[float, ..
     )  # fmt: skip
 
 
-def clip_box(box: tuple[float, float, float, float], size_wh: tuple[int, int]) -> tuple[float, float, float, float]:
-    """The part of a box inside the image; its border is half a pixel outside the outer centres."""
-    x_high, y_high = size_wh[0] - 0.5, size_wh[1] - 0.5
+def clip_box(box: Box, size_wh: tuple[int, int]) -> Box:
+    """The part of a box inside the image."""
+    width, height = size_wh
     x0, y0, x1, y1 = box
     return (
-        min(max(x0, -0.5), x_high), min(max(y0, -0.5), y_high),
-        min(max(x1, -0.5), x_high), min(max(y1, -0.5), y_high),
-    )  # fmt: skip
+        min(max(x0, 0.0), width),
+        min(max(y0, 0.0), height),
+        min(max(x1, 0.0), width),
+        min(max(y1, 0.0), height),
+    )

@@ -44,6 +44,7 @@ class Building:
     y_m: tuple[float, float]
     height_m: float
     facade: int
+    roof_m: float = 0.0  # height of a pitched roof on top; its ridge runs along y
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +60,8 @@ class Prop:
 
 @dataclass(frozen=True, kw_only=True)
 class Town:
+    """All that stands still."""
+
     road: Road
     surroundings: str
     buildings: tuple[Building, ...]
@@ -66,6 +69,7 @@ class Town:
 
 
 def draw_road(surroundings: str, rng: np.random.Generator) -> Road:
+    """An avenue as wide as its surroundings have it."""
     if surroundings == 'city':
         lanes, parking = int(rng.choice([1, 2])), bool(rng.random() < 0.7)
         return Road(lanes=lanes, parking=parking, sidewalk_m=rng.uniform(3.2, 5.0), setback_m=0.2)
@@ -113,7 +117,6 @@ def _block_buildings(
         width = float(rng.uniform(12, 20))
         tall = rng.uniform(9, 24) if surroundings == 'city' else rng.uniform(5.0, 8.5)
         result.append(_building(side, x, width, (low, low + 14.0), float(tall), rng))
-        result.append(_building(side, x, width, (high - 14.0, high), float(tall), rng))
         x += width + (0.0 if surroundings == 'city' else 6.0)
     return result
 
@@ -126,9 +129,14 @@ def _building(
     height: float,
     rng: np.random.Generator,
 ) -> Building:
+    roof = float(rng.uniform(1.8, 3.2)) if height < 9.0 else 0.0
     ends = sorted((side * x, side * (x + depth)))
     return Building(
-        x_m=(ends[0], ends[1]), y_m=y_m, height_m=height, facade=int(rng.integers(1 << 16))
+        x_m=(ends[0], ends[1]),
+        y_m=y_m,
+        height_m=height,
+        facade=int(rng.integers(1 << 16)),
+        roof_m=roof,
     )
 
 
@@ -147,15 +155,21 @@ def _block_props(
             x = kerb + side * (0.2 + far)
             height = float(rng.uniform(4.5, 9.0))
             y = float(y + rng.uniform(-1, 1))
-            props.append(Prop(kind='tree', x_m=x, y_m=y, height_m=height, variant=int(rng.integers(8))))
+            props.append(
+                Prop(kind='tree', x_m=x, y_m=y, height_m=height, variant=int(rng.integers(8)))
+            )
     if surroundings == 'open':
         for _ in range(14):
             x = side * float(rng.uniform(road.front_m, 70.0))
             y = float(y0 + rng.uniform(8, BLOCK_M - 8))
             height = float(rng.uniform(4.0, 11.0))
-            props.append(Prop(kind='tree', x_m=x, y_m=y, height_m=height, variant=int(rng.integers(8))))
+            props.append(
+                Prop(kind='tree', x_m=x, y_m=y, height_m=height, variant=int(rng.integers(8)))
+            )
     y = y0 - CROSS_HALF_M - 5.2
-    props.append(Prop(kind='signal', x_m=side * (road.half_m + 0.5), y_m=y, height_m=3.4, variant=0))
+    props.append(
+        Prop(kind='signal', x_m=side * (road.half_m + 0.5), y_m=y, height_m=3.4, variant=0)
+    )
     if rng.random() < 0.7:
         y = float(y0 + rng.uniform(15, 60))
         variant = int(rng.integers(4))

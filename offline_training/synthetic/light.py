@@ -68,8 +68,8 @@ def _day(rng: np.random.Generator) -> Light:
     warmth, haze = rng.uniform(-0.03, 0.03), rng.uniform(350, 900)
     return Light(
         name='day',
-        ambient=(0.60 - warmth, 0.57, 0.55 + warmth),
-        sun=(0.46, 0.52, 0.56),
+        ambient=(0.68 - warmth, 0.65, 0.63 + warmth),
+        sun=(0.42, 0.48, 0.52),
         sun_direction=_sun_direction(rng, 28, 62),  # type: ignore[arg-type]
         shadow=0.48,
         sky_top=(216, 158, 98),

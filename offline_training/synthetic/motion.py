@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+POINT_STEP_M = 0.1  # of curved paths: fine enough that headings do not jump
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +50,7 @@ class Trajectory:
         )
 
     def distance_m(self, t_s: Array | float) -> Array:
+        """Distance along the polyline at times (N,)."""
         t = np.asarray(t_s, dtype=np.float64)
         swing = self.swing_m * np.sin(self.frequency_radps * t + self.phase_rad)
         return self.start_m + self.speed_mps * t + swing
@@ -64,6 +66,7 @@ class Trajectory:
         return np.arctan2(ahead[:, 1], ahead[:, 0])
 
     def pose(self, t_s: float) -> Pose:
+        """Everything about one instant."""
         s = self.distance_m(np.array([t_s]))
         around = self._at(s + np.array([0.0, 0.3, -0.3, 0.02, -0.02]))
         position = around[0]
@@ -108,7 +111,7 @@ def wandering(
     length_m: float = 200.0,
 ) -> Array:
     """A path that sways sideways as people and riders do. (N, 2)."""
-    s = np.arange(0.0, length_m, 0.5)
+    s = np.arange(0.0, length_m, POINT_STEP_M)
     sway = amplitude_m * np.sin(s / rng.uniform(3.0, 9.0) + rng.uniform(0, 6.28))
     along = np.array([np.cos(heading_rad), np.sin(heading_rad)])
     left = np.array([-along[1], along[0]])
@@ -116,18 +119,18 @@ def wandering(
 
 
 def turning(
-    start_m: tuple[float, float], heading_rad: float, straight_m: float, angle_rad: float, radius_m: float
+    start_m: tuple[float, float],
+    heading_rad: float,
+    straight_m: float,
+    angle_rad: float,
+    radius_m: float,
 ) -> Array:
     """Straight on, then an arc of `angle_rad` (left is positive), then straight. (N, 2)."""
-    steps = np.concatenate(
-        [
-            np.zeros(max(2, int(straight_m / 0.5))),
-            np.full(max(2, int(abs(angle_rad) * radius_m / 0.5)), np.sign(angle_rad) * 0.5 / radius_m),
-            np.zeros(200),
-        ]
-    )
-    headings = heading_rad + np.cumsum(steps)
-    moves = 0.5 * np.stack([np.cos(headings), np.sin(headings)], axis=1)
+    before = max(2, round(straight_m / POINT_STEP_M))
+    arc = max(2, round(abs(angle_rad) * radius_m / POINT_STEP_M))
+    turns = np.concatenate([np.zeros(before), np.full(arc, angle_rad / arc), np.zeros(100)])
+    headings = heading_rad + np.cumsum(turns)
+    moves = POINT_STEP_M * np.stack([np.cos(headings), np.sin(headings)], axis=1)
     return np.asarray(start_m) + np.concatenate([np.zeros((1, 2)), np.cumsum(moves, axis=0)])
 
 

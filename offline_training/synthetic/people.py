@@ -1,25 +1,24 @@
-"""Pedestrians and cyclists: articulated figures of tapered limbs, lit from one side."""
+"""Pedestrians and cyclists: what they wear, and the limbs of a walking or riding figure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from offline_training.synthetic.camera import Camera, NEAR_M
-from offline_training.synthetic.canvas import Shape
-from offline_training.synthetic.light import Light
-from offline_training.synthetic.motion import Pose
-
-Array = NDArray[np.float64]
-Colour = tuple[float, float, float]
-Point = tuple[float, float, float]
+from offline_training.synthetic.bicycle import bicycle, STEEL
+from offline_training.synthetic.figure import Colour, Limb, Point
 
 SKIN: tuple[Colour, ...] = (
     (170, 196, 228), (150, 180, 220), (120, 152, 198), (88, 118, 164), (60, 82, 122), (44, 58, 88),
 )  # fmt: skip
-HAIR: tuple[Colour, ...] = ((24, 26, 30), (30, 40, 58), (52, 78, 112), (96, 146, 184), (150, 152, 156))
+HAIR: tuple[Colour, ...] = (
+    (24, 26, 30),
+    (30, 40, 58),
+    (52, 78, 112),
+    (96, 146, 184),
+    (150, 152, 156),
+)
 TOPS: tuple[Colour, ...] = (
     (40, 38, 36), (60, 56, 52), (120, 116, 112), (210, 208, 204), (232, 232, 230), (120, 70, 40),
     (90, 46, 24), (52, 44, 150), (40, 34, 190), (70, 100, 56), (60, 140, 200), (50, 190, 220),
@@ -29,7 +28,6 @@ BOTTOMS: tuple[Colour, ...] = (
     (34, 32, 32), (44, 42, 40), (96, 62, 42), (120, 84, 58), (80, 54, 40), (96, 112, 128),
     (140, 160, 176), (110, 108, 106),
 )  # fmt: skip
-CIRCLE = np.linspace(0.0, np.pi, 7)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,19 +49,8 @@ class Look:
     phase: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class Limb:
-    """A tapered capsule between two points, or a bare line where `line` is set."""
-
-    a: Point
-    b: Point
-    radius_a_m: float
-    radius_b_m: float
-    colour: Colour
-    line: bool = False
-
-
 def draw_look(rng: np.random.Generator) -> Look:
+    """Somebody new."""
     top = TOPS[int(rng.integers(len(TOPS)))]
     striped = rng.random() < 0.25
     return Look(
@@ -86,7 +73,7 @@ def draw_look(rng: np.random.Generator) -> Look:
 def pedestrian_limbs(look: Look, travelled_m: float, speed_mps: float) -> list[Limb]:
     """A walking figure; the stride follows the distance travelled, so feet do not slide."""
     h = look.height_m
-    swing = 0.46 * min(1.0, abs(speed_mps) / 1.2)
+    swing = 0.41 * min(1.0, abs(speed_mps) / 1.2)
     phase = 2 * np.pi * travelled_m / (0.82 * h) + look.phase
     limbs: list[Limb] = []
     feet: list[float] = []
@@ -96,12 +83,30 @@ def pedestrian_limbs(look: Look, travelled_m: float, speed_mps: float) -> list[L
         hip = (0.0, side * 0.052 * h, 0.52 * h)
         knee = _step(hip, theta, 0.245 * h)
         ankle = _step(knee, theta - flex, 0.235 * h)
-        toe = (ankle[0] + 0.105 * h, ankle[1] + side * 0.01 * h, ankle[2] - 0.022 * h + 0.3 * flex * -0.1 * h)
+        toe = (
+            ankle[0] + 0.105 * h,
+            ankle[1] + side * 0.01 * h,
+            ankle[2] - 0.022 * h + 0.3 * flex * -0.1 * h,
+        )
         feet.append(min(ankle[2], toe[2]))
         wide = look.build * h
-        limbs.append(Limb(a=ankle, b=toe, radius_a_m=0.026 * h, radius_b_m=0.02 * h, colour=look.shoes))
-        limbs.append(Limb(a=knee, b=ankle, radius_a_m=0.035 * wide, radius_b_m=0.025 * wide, colour=look.bottom))
-        limbs.append(Limb(a=hip, b=knee, radius_a_m=0.054 * wide, radius_b_m=0.037 * wide, colour=look.bottom))
+        limbs.append(
+            Limb(a=ankle, b=toe, radius_a_m=0.026 * h, radius_b_m=0.02 * h, colour=look.shoes)
+        )
+        limbs.append(
+            Limb(
+                a=knee,
+                b=ankle,
+                radius_a_m=0.035 * wide,
+                radius_b_m=0.025 * wide,
+                colour=look.bottom,
+            )
+        )
+        limbs.append(
+            Limb(
+                a=hip, b=knee, radius_a_m=0.054 * wide, radius_b_m=0.037 * wide, colour=look.bottom
+            )
+        )
         limbs += _arm(look, side, -0.85 * theta)
     limbs += _trunk(look, (0.0, 0.0, 0.53 * h), (0.01 * h, 0.0, 0.80 * h))
     return _grounded(limbs, min(feet) - 0.02 * h)
@@ -110,87 +115,30 @@ def pedestrian_limbs(look: Look, travelled_m: float, speed_mps: float) -> list[L
 def cyclist_limbs(look: Look, travelled_m: float) -> list[Limb]:
     """A rider on a bicycle; wheels roll and pedals turn with the distance travelled."""
     crank = -travelled_m / 0.9 + look.phase
-    limbs = _bicycle(look, travelled_m)
+    limbs = bicycle(look.stripe if look.stripe != look.top else STEEL, travelled_m)
     for side, angle in ((1.0, crank), (-1.0, crank + np.pi)):
         y = side * 0.11
         pedal = (0.17 * float(np.cos(angle)), y, 0.30 + 0.17 * float(np.sin(angle)))
         hip = (-0.17, side * 0.09, 0.93)
         knee = _reach(hip, pedal, 0.44, 0.44)
-        limbs.append(Limb(a=pedal, b=(pedal[0] + 0.14, y, pedal[2]), radius_a_m=0.045, radius_b_m=0.035, colour=look.shoes))
+        limbs.append(
+            Limb(
+                a=pedal,
+                b=(pedal[0] + 0.14, y, pedal[2]),
+                radius_a_m=0.045,
+                radius_b_m=0.035,
+                colour=look.shoes,
+            )
+        )
         limbs.append(Limb(a=knee, b=pedal, radius_a_m=0.06, radius_b_m=0.04, colour=look.bottom))
         limbs.append(Limb(a=hip, b=knee, radius_a_m=0.09, radius_b_m=0.065, colour=look.bottom))
         shoulder, grip = (0.16, side * 0.19, 1.42), (0.42, side * 0.24, 1.06)
         elbow = (0.24, side * 0.27, 1.18)
-        limbs.append(Limb(a=shoulder, b=elbow, radius_a_m=0.055, radius_b_m=0.045, colour=look.top))
+        limbs.append(
+            Limb(a=shoulder, b=elbow, radius_a_m=0.055, radius_b_m=0.045, colour=look.top)
+        )
         limbs.append(Limb(a=elbow, b=grip, radius_a_m=0.042, radius_b_m=0.034, colour=look.skin))
     return limbs + _trunk(look, (-0.18, 0.0, 0.95), (0.15, 0.0, 1.42), riding=True)
-
-
-def figure_shapes(
-    limbs: list[Limb], camera: Camera, pose: Pose, light: Light, gain: float
-) -> list[Shape]:
-    """The limbs projected, sorted from far to near, each with a lit side."""
-    c, s = np.cos(pose.heading_rad), np.sin(pose.heading_rad)
-    turn = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
-    place = np.array([pose.x_m, pose.y_m, 0.0])
-    ends = np.array([[limb.a, limb.b] for limb in limbs])  # (L, 2, 3)
-    optical = camera.to_camera(ends.reshape(-1, 3) @ turn.T + place)
-    if optical[:, 2].min() < NEAR_M:
-        return []
-    pixels = camera.project_optical(optical)[:, :2].reshape(-1, 2, 2)
-    depth = optical[:, 2].reshape(-1, 2).mean(axis=1)
-    radii = np.array([[limb.radius_a_m, limb.radius_b_m] for limb in limbs])
-    radii_px = radii * camera.focal_px / depth[:, None]
-    colours = _lit_colours(limbs, light, gain, float(depth.mean()))
-    # Limbs are small against the distance: order them by depth, thickness counted in.
-    order = np.argsort(-(depth - 0.5 * radii.max(axis=1)), kind='stable')
-    outlines = capsules(pixels, radii_px)
-    shifted = pixels + _light_side(camera, light) * radii_px[:, :, None] * 0.30
-    lit = capsules(shifted, radii_px * 0.66)
-    shapes: list[Shape] = []
-    for i in order.tolist():
-        dark, bright = (_bgr(c) for c in colours[i])
-        if limbs[i].line:
-            thick = max(0.5, 2 * float(radii_px[i, 0]))
-            shapes.append(Shape(points_px=pixels[i], colour=dark, thickness_px=thick))
-            continue
-        shapes.append(Shape(points_px=outlines[i], colour=dark))
-        if radii_px[i, 0] > 0.9:
-            shapes.append(Shape(points_px=lit[i], colour=bright))
-    return shapes
-
-
-def _lit_colours(limbs: list[Limb], light: Light, gain: float, depth_m: float) -> Array:
-    """Lit and shaded colour of each limb, (L, 2, 3): the dark side, then the bright one."""
-    base = np.array([limb.colour for limb in limbs])
-    ambient, sun = np.asarray(light.ambient), np.asarray(light.sun)
-    dark = base * (0.82 * ambient + 0.12 * sun + gain * 0.8)
-    bright = base * (ambient + 0.75 * sun + gain)
-    haze = float(light.haze(np.array(depth_m)))
-    both = np.stack([dark, bright], axis=1)
-    return np.clip(both * (1 - haze) + np.asarray(light.fog_colour) * haze, 0, 255)
-
-
-def _light_side(camera: Camera, light: Light) -> Array:
-    """Unit direction in the image towards the sun. (2,)."""
-    right, down, _ = camera.rotation @ np.asarray(light.sun_direction)
-    length = float(np.hypot(right, down))
-    return np.array([right, down]) / length if length > 1e-6 else np.array([0.0, -1.0])
-
-
-def capsules(ends_px: Array, radii_px: Array) -> Array:
-    """Outlines of pairs of circles (L, 2, 2) with radii (L, 2) and what lies between. (L, 14, 2)."""
-    delta = ends_px[:, 1] - ends_px[:, 0]
-    angle = np.arctan2(delta[:, 1], delta[:, 0])[:, None]
-    back, front = angle + np.pi / 2 + CIRCLE, angle - np.pi / 2 + CIRCLE  # (L, 7)
-    arcs = np.stack([np.cos(back), np.sin(back)], axis=2), np.stack([np.cos(front), np.sin(front)], axis=2)
-    parts = [ends_px[:, k, None] + radii_px[:, k, None, None] * arcs[k] for k in (0, 1)]
-    return np.concatenate(parts, axis=1)
-
-
-def _bgr(values: Array) -> Colour:
-    blue, green, red = values.tolist()
-    return (blue, green, red)
 
 
 def _step(start: Point, angle: float, length: float) -> Point:
@@ -206,7 +154,9 @@ def _reach(start: Point, end: Point, upper: float, lower: float) -> Point:
     """The joint between two bones from start to end, bent forward (law of cosines)."""
     dx, dz = end[0] - start[0], end[2] - start[2]
     distance = min(float(np.hypot(dx, dz)), upper + lower - 1e-3)
-    bend = float(np.arccos(np.clip((upper**2 + distance**2 - lower**2) / (2 * upper * distance), -1, 1)))
+    bend = float(
+        np.arccos(np.clip((upper**2 + distance**2 - lower**2) / (2 * upper * distance), -1, 1))
+    )
     angle = float(np.arctan2(dz, dx)) + bend
     y = (start[1] + end[1]) / 2
     return (start[0] + upper * float(np.cos(angle)), y, start[2] + upper * float(np.sin(angle)))
@@ -238,15 +188,47 @@ def _trunk(look: Look, hips: Point, neck: Point, *, riding: bool = False) -> lis
 
     limbs = []
     for y in (-0.048 * h, 0.048 * h):
-        limbs.append(Limb(a=at(0.0, y), b=at(0.92, y * 1.4), radius_a_m=0.062 * wide, radius_b_m=0.058 * wide, colour=look.top))
-    limbs.append(Limb(a=at(0.1), b=at(0.9), radius_a_m=0.072 * wide, radius_b_m=0.078 * wide, colour=look.top))
+        limbs.append(
+            Limb(
+                a=at(0.0, y),
+                b=at(0.92, y * 1.4),
+                radius_a_m=0.062 * wide,
+                radius_b_m=0.058 * wide,
+                colour=look.top,
+            )
+        )
+    limbs.append(
+        Limb(
+            a=at(0.1), b=at(0.9), radius_a_m=0.072 * wide, radius_b_m=0.078 * wide, colour=look.top
+        )
+    )
     if look.stripe != look.top:
-        limbs.append(Limb(a=at(0.55, -0.05 * h), b=at(0.55, 0.05 * h), radius_a_m=0.05 * wide, radius_b_m=0.05 * wide, colour=look.stripe))
+        limbs.append(
+            Limb(
+                a=at(0.55, -0.05 * h),
+                b=at(0.55, 0.05 * h),
+                radius_a_m=0.05 * wide,
+                radius_b_m=0.05 * wide,
+                colour=look.stripe,
+            )
+        )
     if look.coat and not riding:
         low = (hips[0], 0.0, hips[2] - 0.14 * h)
-        limbs.append(Limb(a=at(0.2), b=low, radius_a_m=0.085 * wide, radius_b_m=0.10 * wide, colour=look.top))
+        limbs.append(
+            Limb(
+                a=at(0.2), b=low, radius_a_m=0.085 * wide, radius_b_m=0.10 * wide, colour=look.top
+            )
+        )
     if look.bag is not None:
-        limbs.append(Limb(a=_moved(at(0.35), -0.10 * h), b=_moved(at(0.85), -0.10 * h), radius_a_m=0.07 * h, radius_b_m=0.06 * h, colour=look.bag))
+        limbs.append(
+            Limb(
+                a=_moved(at(0.35), -0.10 * h),
+                b=_moved(at(0.85), -0.10 * h),
+                radius_a_m=0.07 * h,
+                radius_b_m=0.06 * h,
+                colour=look.bag,
+            )
+        )
     return limbs + _head(look, neck, lean=0.10 if riding else 0.015)
 
 
@@ -258,16 +240,29 @@ def _head(look: Look, neck: Point, *, lean: float) -> list[Limb]:
     h = look.height_m
     x, _, z = neck
     face_low, face_high = (x + lean, 0.0, z + 0.085 * h), (x + lean, 0.0, z + 0.135 * h)
-    crown_a, crown_b = (x + lean - 0.022 * h, 0.0, z + 0.115 * h), (x + lean - 0.006 * h, 0.0, z + 0.142 * h)
+    crown_a, crown_b = (
+        (x + lean - 0.022 * h, 0.0, z + 0.115 * h),
+        (x + lean - 0.006 * h, 0.0, z + 0.142 * h),
+    )
     cap = look.helmet if look.helmet is not None and lean > 0.05 else look.hair
     limbs = [
-        Limb(a=(x, 0.0, z + 0.01 * h), b=face_low, radius_a_m=0.034 * h, radius_b_m=0.03 * h, colour=look.skin),
-        Limb(a=face_low, b=face_high, radius_a_m=0.046 * h, radius_b_m=0.054 * h, colour=look.skin),
+        Limb(
+            a=(x, 0.0, z + 0.01 * h),
+            b=face_low,
+            radius_a_m=0.034 * h,
+            radius_b_m=0.03 * h,
+            colour=look.skin,
+        ),
+        Limb(
+            a=face_low, b=face_high, radius_a_m=0.046 * h, radius_b_m=0.054 * h, colour=look.skin
+        ),
         Limb(a=crown_a, b=crown_b, radius_a_m=0.052 * h, radius_b_m=0.056 * h, colour=cap),
     ]
     if look.long_hair:
         low = (x - 0.02 * h, 0.0, z + 0.02 * h)
-        limbs.append(Limb(a=crown_a, b=low, radius_a_m=0.053 * h, radius_b_m=0.045 * h, colour=look.hair))
+        limbs.append(
+            Limb(a=crown_a, b=low, radius_a_m=0.053 * h, radius_b_m=0.045 * h, colour=look.hair)
+        )
     return limbs
 
 
@@ -284,29 +279,3 @@ def _grounded(limbs: list[Limb], lift: float) -> list[Limb]:
         )
         for k in limbs
     ]
-
-
-def _bicycle(look: Look, travelled_m: float) -> list[Limb]:
-    frame = look.stripe if look.stripe != look.top else (60.0, 56.0, 52.0)
-    dark = (32.0, 32.0, 32.0)
-    limbs: list[Limb] = []
-    for x in (-0.52, 0.52):
-        ring = np.linspace(0, 2 * np.pi, 15)
-        points = [(x + 0.33 * float(np.cos(a)), 0.0, 0.34 + 0.33 * float(np.sin(a))) for a in ring]
-        limbs += [_bar(p, q, 0.020, dark) for p, q in zip(points, points[1:], strict=False)]
-        for k in range(4):
-            a = -travelled_m / 0.34 + k * np.pi / 4
-            dx, dz = 0.31 * float(np.cos(a)), 0.31 * float(np.sin(a))
-            limbs.append(_bar((x - dx, 0, 0.34 - dz), (x + dx, 0, 0.34 + dz), 0.004, (120, 120, 120)))
-    hub, crank, seat, head = (-0.52, 0.0, 0.34), (0.0, 0.0, 0.30), (-0.19, 0.0, 0.86), (0.36, 0.0, 0.88)
-    for p, q in ((hub, crank), (hub, seat), (crank, seat), (seat, head), (crank, head)):
-        limbs.append(_bar(p, q, 0.018, frame))
-    limbs.append(_bar(head, (0.52, 0.0, 0.34), 0.016, frame))
-    limbs.append(_bar(head, (0.38, 0.0, 1.03), 0.014, dark))
-    limbs.append(_bar((0.38, -0.27, 1.05), (0.38, 0.27, 1.05), 0.016, dark))
-    limbs.append(_bar((-0.32, 0.0, 0.90), (-0.08, 0.0, 0.90), 0.035, dark))
-    return limbs
-
-
-def _bar(a: Point, b: Point, radius_m: float, colour: Colour) -> Limb:
-    return Limb(a=a, b=b, radius_a_m=radius_m, radius_b_m=radius_m, colour=colour, line=True)

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from offline_training.synthetic import people
 from offline_training.synthetic.camera import Camera, NEAR_M
 from offline_training.synthetic.canvas import Canvas, Painted, Shape
+from offline_training.synthetic.figure import figure_shapes
 from offline_training.synthetic.ground import GroundTile
 from offline_training.synthetic.layout import Town
 from offline_training.synthetic.light import Light
 from offline_training.synthetic.motion import Pose
-from offline_training.synthetic.shadows import darken_ground, light_ground
+from offline_training.synthetic.painter_order import Footprint, paint_order
+from offline_training.synthetic.people import cyclist_limbs, pedestrian_limbs
 from offline_training.synthetic.sensor import Sensor
+from offline_training.synthetic.shadows import darken_ground, in_shadow, light_ground
 from offline_training.synthetic.structures import Structures
 from offline_training.synthetic.traffic import Actor, CYCLIST
 
@@ -33,6 +35,22 @@ class Placed:
     pose: Pose
     depth_m: float
     aside_m: float
+
+    @property
+    def footprint(self) -> Footprint:
+        """What others are sorted around; people count as points."""
+        length, width, _ = self.actor.size_m if self.actor.mesh is not None else (0.0, 0.0, 0.0)
+        return Footprint(
+            x_m=self.pose.x_m,
+            y_m=self.pose.y_m,
+            depth_m=self.depth_m,
+            heading_rad=self.pose.heading_rad,
+            length_m=length,
+            width_m=width,
+        )
+
+
+Job = tuple[Footprint, Callable[[], None]]
 
 
 class Renderer:
@@ -51,6 +69,7 @@ class Renderer:
     ) -> None:
         self._ground, self._structures, self._sky = ground, structures, sky
         self._town, self._light, self._sensor = town, light, sensor
+        self._shaded = replace(light, sun=(0.0, 0.0, 0.0))
         self._max_range_m = max_range_m
 
     def render(
@@ -62,11 +81,17 @@ class Renderer:
         self._paint_sky(image, camera)
         top = self._ground.draw(image, camera)
         light_ground(image[top:], camera, self._light, top)
-        darken_ground(image, camera, self._light, self._town, placed, top)
+        shade = darken_ground(image, camera, self._light, self._town, placed, top)
+        dark = {p.actor.track_id for p in placed if in_shadow(shade, camera, p.pose)}
         canvas = Canvas(image)
         painted: dict[int, Painted] = {}
-        for _, paint in sorted(self._jobs(canvas, camera, placed, painted), key=lambda j: -j[0]):
-            paint()
+        jobs = self._standing(canvas, camera)
+        for item in placed:
+            light = self._shaded if item.actor.track_id in dark else self._light
+            paint = partial(self._paint_actor, canvas, item, camera, light, painted)
+            jobs.append((item.footprint, paint))
+        for index in paint_order([spot for spot, _ in jobs], camera.position_m[:2]):
+            jobs[index][1]()
         return self._sensor.expose(canvas.image, t_s), canvas, painted
 
     def _paint_sky(self, image: Image, camera: Camera) -> None:
@@ -83,54 +108,53 @@ class Renderer:
         if strip.shape[1] < width:
             image[max(0, first) : horizon, strip.shape[1] :] = rows[:, : width - strip.shape[1]]
 
-    def _jobs(
-        self, canvas: Canvas, camera: Camera, placed: list[Placed], painted: dict[int, Painted]
-    ) -> list[tuple[float, Callable[[], None]]]:
-        """What to paint, each with the depth that orders it."""
-        jobs: list[tuple[float, Callable[[], None]]] = []
+    def _standing(self, canvas: Canvas, camera: Camera) -> list[Job]:
+        """How to paint what stands still and is in range, and where it stands."""
+        jobs: list[Job] = []
         for building in self._town.buildings:
             corners = np.array([[x, y, 0.0] for x in building.x_m for y in building.y_m])
             depth = camera.to_camera(corners)[:, 2]
             if depth.max() > 0.5 and depth.min() < self._max_range_m + 60:
-                jobs.append((float(depth.max()), self._building_job(canvas, building, camera)))
+                # Its far edge counts: nobody stands inside, whoever is beside it is in front.
+                # The middle is given far off the road, so that no vehicle is sorted around it.
+                spot = Footprint(x_m=1e6, y_m=1e6, depth_m=float(depth.max()))
+                jobs.append((spot, partial(self._structures.building, canvas, building, camera)))
         for prop in self._town.props:
-            spot = camera.to_camera(np.array([[prop.x_m, prop.y_m, 0.0]]))[0]
-            if 1.5 < spot[2] < self._max_range_m and abs(spot[0]) < spot[2] * 2 + 8:
-                gain = self._lamp_gain(spot[2], spot[0], prop.y_m)
-                jobs.append((float(spot[2]), self._prop_job(canvas, prop, camera, gain)))
-        for item in placed:
-            jobs.append((item.depth_m, self._actor_job(canvas, item, camera, painted)))
+            x, _, z = camera.to_camera(np.array([[prop.x_m, prop.y_m, 0.0]]))[0].tolist()
+            if 1.5 < z < self._max_range_m and abs(x) < z * 2 + 8:
+                gain = self._lamp_gain(z, x, prop.y_m)
+                spot = Footprint(x_m=prop.x_m, y_m=prop.y_m, depth_m=z)
+                jobs.append((spot, partial(self._structures.prop, canvas, prop, camera, gain)))
         return jobs
 
-    def _building_job(self, canvas: Canvas, building: object, camera: Camera) -> Callable[[], None]:
-        return lambda: self._structures.building(canvas, building, camera)  # type: ignore[arg-type]
+    def _paint_actor(
+        self,
+        canvas: Canvas,
+        item: Placed,
+        camera: Camera,
+        light: Light,
+        painted: dict[int, Painted],
+    ) -> None:
+        shapes = self._actor_shapes(item, camera, light)
+        if not shapes:
+            return
+        actor = item.actor
+        result = canvas.paint(shapes, owner=actor.track_id, grain=actor.grain)
+        if result is not None:
+            painted[actor.track_id] = result
 
-    def _prop_job(self, canvas: Canvas, prop: object, camera: Camera, gain: float) -> Callable[[], None]:
-        return lambda: self._structures.prop(canvas, prop, camera, gain)  # type: ignore[arg-type]
-
-    def _actor_job(
-        self, canvas: Canvas, item: Placed, camera: Camera, painted: dict[int, Painted]
-    ) -> Callable[[], None]:
-        def paint() -> None:
-            shapes = self._actor_shapes(item, camera)
-            result = canvas.paint(shapes, owner=item.actor.track_id) if shapes else None
-            if result is not None:
-                painted[item.actor.track_id] = result
-
-        return paint
-
-    def _actor_shapes(self, item: Placed, camera: Camera) -> list[Shape]:
+    def _actor_shapes(self, item: Placed, camera: Camera, light: Light) -> list[Shape]:
         actor, pose = item.actor, item.pose
         gain = self._lamp_gain(item.depth_m, item.aside_m, pose.y_m)
         if actor.mesh is not None:
-            return actor.mesh.shapes(camera, pose, self._light, gain)
+            return actor.mesh.shapes(camera, pose, light, gain)
         assert actor.look is not None
         speed = float(np.hypot(*pose.velocity_mps))
         if actor.class_id == CYCLIST:
-            limbs = people.cyclist_limbs(actor.look, pose.travelled_m)
+            limbs = cyclist_limbs(actor.look, pose.travelled_m)
         else:
-            limbs = people.pedestrian_limbs(actor.look, pose.travelled_m, speed)
-        return people.figure_shapes(limbs, camera, pose, self._light, gain)
+            limbs = pedestrian_limbs(actor.look, pose.travelled_m, speed)
+        return figure_shapes(limbs, camera, pose, light, gain)
 
     def _lamp_gain(self, ahead_m: float, aside_m: float, y_m: float) -> float:
         values = (np.array([v], dtype=np.float64) for v in (ahead_m, aside_m, y_m))

@@ -12,6 +12,7 @@ from offline_training.synthetic import textures
 from offline_training.synthetic.camera import Camera
 from offline_training.synthetic.canvas import Canvas, Painted
 from offline_training.synthetic.config import LIGHTS, RANDOM, SCENARIOS, SceneConfig, SURROUNDINGS
+from offline_training.synthetic.ego import EgoMotion
 from offline_training.synthetic.ground import GroundTile
 from offline_training.synthetic.ground_truth import clip_box, FrameTruth, TrueObject, visible_box
 from offline_training.synthetic.layout import draw_road, draw_town
@@ -19,8 +20,7 @@ from offline_training.synthetic.light import choose_light
 from offline_training.synthetic.render import place, Placed, Renderer
 from offline_training.synthetic.sensor import Sensor
 from offline_training.synthetic.structures import Structures
-from offline_training.synthetic.traffic import Actor, EgoMotion, TrafficPlanner
-
+from offline_training.synthetic.traffic import Actor, TrafficPlanner
 
 STEP_S = 1e-3  # half of the time over which image velocities are measured
 Instant = tuple[float, tuple[Camera, Camera]]  # a time, and the camera just before and after it
@@ -104,7 +104,10 @@ class Scene:
     def _true_object(
         self, item: Placed, painted: Painted, canvas: Canvas, camera: Camera, instant: Instant
     ) -> TrueObject:
-        actor, pose, bounds = item.actor, item.pose, painted.bounds_xyxy_px
+        actor, pose = item.actor, item.pose
+        # The painter counts from pixel centres, boxes count from the image's corner.
+        x0, y0, x1, y1 = (v + 0.5 for v in painted.bounds_xyxy_px)
+        bounds = (x0, y0, x1, y1)
         count, visible = visible_box(canvas.owner, actor.track_id, bounds)
         visibility = min(1.0, count / max(painted.area_px, 1.0))
         clipped = clip_box(bounds, self.config.size_wh)

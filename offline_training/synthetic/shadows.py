@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,10 +12,21 @@ from offline_training.synthetic.camera import Camera, clip_near
 from offline_training.synthetic.layout import Town
 from offline_training.synthetic.light import Light
 from offline_training.synthetic.motion import Pose
+from offline_training.synthetic.pixels import (
+    added,
+    Array,
+    blurred,
+    convex_hull,
+    fill_polygon,
+    gained,
+    grey_to_bgr,
+    Image,
+    inverted,
+    multiplied,
+    resized,
+)
 from offline_training.synthetic.traffic import Actor
 
-Array = NDArray[np.float64]
-Image = NDArray[np.uint8]
 SCALE = 2  # shadows are painted at half resolution: they are soft anyway
 
 
@@ -24,10 +34,14 @@ class Shaded(Protocol):
     """An actor at a place."""
 
     @property
-    def actor(self) -> Actor: ...
+    def actor(self) -> Actor:
+        """Who."""
+        ...
 
     @property
-    def pose(self) -> Pose: ...
+    def pose(self) -> Pose:
+        """Where."""
+        ...
 
 
 def light_ground(view: Image, camera: Camera, light: Light, top: int) -> None:
@@ -50,20 +64,23 @@ def light_ground(view: Image, camera: Camera, light: Light, top: int) -> None:
     size = (width, height)
     multiply = _enlarged(share.astype(np.float32) * 128, size, step)
     add = _enlarged(np.ascontiguousarray(offset, dtype=np.float32), size, step)
-    view[:] = cv2.add(cv2.multiply(view, multiply, scale=1 / 128), add)
+    view[:] = added(multiplied(view, multiply, one=128.0), add)
 
 
 def _enlarged(grid: NDArray[np.float32], size_wh: tuple[int, int], step: int) -> Image:
     """A coarse grid of 8-bit values, one for each `step` pixels, at full resolution."""
     coarse = np.clip(grid, 0, 255).astype(np.uint8)
-    large = cv2.resize(coarse, (coarse.shape[1] * step, coarse.shape[0] * step))
+    large = resized(coarse, (coarse.shape[1] * step, coarse.shape[0] * step))
     return large[: size_wh[1], : size_wh[0]]
 
 
 def darken_ground(
     image: Image, camera: Camera, light: Light, town: Town, placed: Sequence[Shaded], top: int
-) -> None:
-    """Cast shadows of buildings, trees and actors onto the ground, in place."""
+) -> Image:
+    """Cast shadows of buildings, trees and actors onto the ground, in place.
+
+    Returns the mask of what stands still, at 1 / SCALE of the resolution, 255 in full shadow.
+    """
     height, width = image.shape[:2]
     mask = np.zeros((height // SCALE + 1, width // SCALE + 1), dtype=np.uint8)
     sun = np.asarray(light.sun_direction)
@@ -71,20 +88,31 @@ def darken_ground(
     direct = float(max(light.sun)) > 0.15
     if direct:
         _static_shadows(mask, camera, town, slope)
+    static = mask.copy()
     for item in placed:
         length, wide, tall = item.actor.size_m
         c, s = np.cos(item.pose.heading_rad), np.sin(item.pose.heading_rad)
         corners = np.array([[1, 1], [1, -1], [-1, -1], [-1, 1]]) * (length / 2, wide / 2)
         foot = corners @ np.array([[c, s], [-s, c]]) + (item.pose.x_m, item.pose.y_m)
-        _fill(mask, foot * 1.0, camera, 255)
+        _fill(mask, foot, camera, 255)
         if direct:
-            cast = np.concatenate([foot, foot * 1.0 + slope * tall * 0.9])
-            _fill(mask, cv2.convexHull(cast.astype(np.float32)).reshape(-1, 2), camera, 200)
-    mask = cv2.GaussianBlur(mask, (0, 0), max(1.0, width / 640))
-    keep = cv2.resize(mask, (mask.shape[1] * SCALE, mask.shape[0] * SCALE))[top:height, :width]
-    strength = max(light.shadow, 0.35)
-    factor = cv2.addWeighted(keep, -strength, keep, 0, 255)
-    image[top:] = cv2.multiply(image[top:], cv2.cvtColor(factor, cv2.COLOR_GRAY2BGR), scale=1 / 255)
+            cast = np.concatenate([foot, foot + slope * tall * 0.9])
+            _fill(mask, convex_hull(cast), camera, 200)
+    mask = blurred(mask, max(1.0, width / 640))
+    large = resized(mask, (mask.shape[1] * SCALE, mask.shape[0] * SCALE))
+    strength = max(light.shadow, 0.35)  # below a car it is dark in any light
+    factor = inverted(gained(large[top:height, :width], [strength]))
+    image[top:] = multiplied(image[top:], grey_to_bgr(factor))
+    return static
+
+
+def in_shadow(static: Image, camera: Camera, pose: Pose) -> bool:
+    """Whether an actor stands in the shadow of a building or tree, as far as one sees."""
+    u, v, _ = camera.project(np.array([[pose.x_m, pose.y_m, 0.0]]))[0]
+    height, width = static.shape
+    column = int(np.clip(u / SCALE, 0, width - 1))
+    row = int(np.clip(v / SCALE, 0, height - 1))
+    return bool(static[row, column] > 127)
 
 
 def _static_shadows(mask: Image, camera: Camera, town: Town, slope: Array) -> None:
@@ -92,16 +120,17 @@ def _static_shadows(mask: Image, camera: Camera, town: Town, slope: Array) -> No
         (x0, x1), (y0, y1) = building.x_m, building.y_m
         foot = np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]])
         cast = np.concatenate([foot, foot + slope * building.height_m])
-        _fill(mask, cv2.convexHull(cast.astype(np.float32)).reshape(-1, 2), camera, 255)
+        _fill(mask, convex_hull(cast), camera, 255)
     ring = np.linspace(0, 2 * np.pi, 12, endpoint=False)
+    circle = np.stack([np.cos(ring), np.sin(ring)], axis=1)
     for prop in town.props:
         foot = np.array([prop.x_m, prop.y_m])
         if prop.kind == 'tree':
-            reach = prop.height_m * 0.28
+            reach = prop.height_m * 0.28 * (1 + 0.5 * float(np.hypot(*slope)))
             crown = foot + slope * prop.height_m * 0.65
-            stretch = 1 + 0.5 * np.hypot(*slope)
-            _fill(mask, crown + reach * stretch * np.stack([np.cos(ring), np.sin(ring)], axis=1), camera, 210)
-        _fill(mask, foot + np.array([[-0.1, -0.1], [0.1, 0.1], *(slope * prop.height_m * 0.7 + 0.1)[None]]), camera, 180)
+            _fill(mask, crown + reach * circle, camera, 210)
+        tip = slope * prop.height_m * 0.7 + 0.1
+        _fill(mask, foot + np.stack([(-0.1, -0.1), (0.1, 0.1), tip]), camera, 180)
 
 
 def _fill(mask: Image, ground_m: Array, camera: Camera, value: int) -> None:
@@ -115,5 +144,4 @@ def _fill(mask: Image, ground_m: Array, camera: Camera, value: int) -> None:
     low, high = pixels.min(axis=0), pixels.max(axis=0)
     if high[0] < 0 or high[1] < 0 or low[0] > width or low[1] > height:
         return
-    fixed = np.rint(np.clip(pixels * 16, -3e7, 3e7)).astype(np.int32)
-    cv2.fillPoly(mask, [fixed], float(value), cv2.LINE_8, 4)
+    fill_polygon(mask, pixels, value)

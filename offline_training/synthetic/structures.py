@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from offline_training.synthetic import textures
 from offline_training.synthetic.camera import Camera, clip_near
 from offline_training.synthetic.canvas import BACKGROUND_ID, Canvas, Shape
 from offline_training.synthetic.layout import Building, Prop
 from offline_training.synthetic.light import Light
+from offline_training.synthetic.pixels import (
+    added,
+    Array,
+    fill_polygon,
+    gained,
+    grey_to_bgr,
+    Image,
+    inverted,
+    mixed,
+    multiplied,
+    resized,
+    warp_tiled,
+)
+from offline_training.synthetic.posts import post_shapes
 
-Array = NDArray[np.float64]
-Image = NDArray[np.uint8]
 UP = np.array([0.0, 0.0, 1.0])
 NORTH = np.array([0.0, 1.0, 0.0])
 EAST = np.array([1.0, 0.0, 0.0])
+ROOFS = ((52, 66, 128), (60, 60, 66), (64, 84, 112), (78, 80, 84), (44, 54, 98))
 
 
 class Structures:
@@ -32,7 +44,7 @@ class Structures:
         self._glow = [glow for _, glow in pairs]
         self._faces: dict[tuple[int, bool, int], list[Image]] = {}
         gain = light.shade(np.array([[0.0, 0.0, 1.0]]))[0] * 0.92 + light.lamps * 0.08
-        self._trees = [_gained(textures.tree(rng), gain) for _ in range(8)]
+        self._trees = [gained(textures.tree(rng), gain) for _ in range(8)]
 
     def building(self, canvas: Canvas, building: Building, camera: Camera) -> None:
         """The two or three walls that look at the camera, far ones first."""
@@ -47,6 +59,44 @@ class Structures:
             self._wall(canvas, building, camera, corner([x0, y0, 0.0]), NORTH, y1 - y0, -EAST)
         elif x > x1:
             self._wall(canvas, building, camera, corner([x1, y0, 0.0]), NORTH, y1 - y0, EAST)
+
+        if building.roof_m > 0:
+            self._roof(canvas, building, camera)
+
+    def _roof(self, canvas: Canvas, building: Building, camera: Camera) -> None:
+        """A gable towards the camera and the slope that faces the road."""
+        (x0, x1), (y0, y1), eaves = building.x_m, building.y_m, building.height_m
+        ridge, top = (x0 + x1) / 2, eaves + building.roof_m
+        near = x0 - 0.4 if camera.position_m[0] < x0 else x1 + 0.4
+        end = y0 if camera.position_m[1] < y0 else y1
+        gable = np.array([[x0, end, eaves], [x1, end, eaves], [ridge, end, top]])
+        slope = np.array(
+            [
+                [near, y0 - 0.3, eaves - 0.1],
+                [near, y1 + 0.3, eaves - 0.1],
+                [ridge, y1 + 0.3, top],
+                [ridge, y0 - 0.3, top],
+            ]
+        )
+        side = np.sign(near - ridge)
+        tiles = ROOFS[building.facade % len(ROOFS)]
+        wall = self._facades[building.facade % len(self._facades)][8:60:4].mean(axis=(0, 1))
+        lean = np.array([side * building.roof_m, 0.0, abs(near - ridge)])
+        faces = (
+            (gable, wall * 0.9, np.sign(end - ridge) * NORTH),
+            (slope, np.asarray(tiles), lean / np.linalg.norm(lean)),
+        )
+        for points, colour, normal in faces:
+            optical = clip_near(camera.to_camera(points), near_m=0.5)
+            if len(optical) < 3:
+                continue
+            gain = self._light.shade(normal[None])[0] + self._light.lamps * 0.05
+            haze = float(self._light.haze(np.array(optical[:, 2].mean())))
+            lit = colour * gain * (1 - haze) + np.asarray(self._light.fog_colour) * haze
+            blue, green, red = np.clip(lit, 0, 255).tolist()
+            outline = camera.project_optical(optical)[:, :2]
+            shape = Shape(points_px=outline, colour=(blue, green, red))
+            canvas.paint([shape], owner=BACKGROUND_ID)
 
     def _wall(
         self,
@@ -71,18 +121,19 @@ class Structures:
         high = np.ceil(np.minimum(polygon.max(axis=0) + 1, (width, height))).astype(int)
         if (high <= low).any():
             return
-        level = int(np.clip(np.log2(max(float(optical[:, 2].min()) / 9.0, 1.0)), 0, 3))
+        px_per_m = camera.focal_px / float(optical[:, 2].min())
+        shrink = np.log2(textures.FACADE_PX_PER_M / px_per_m) + 0.7  # walls are seen aslant
+        level = int(np.clip(shrink, 0, 3))
         texture = self._face(building.facade, normal, level)
         ppm = textures.FACADE_PX_PER_M / 2**level
         base = corner + UP * (textures.FACADE_SIZE_M[1])
         to_image = camera.plane_homography(base, along / ppm, -UP / ppm)
         shift = np.array([[1, 0, -low[0]], [0, 1, -low[1]], [0, 0, 1.0]])
         size = (int(high[0] - low[0]), int(high[1] - low[1]))
-        layer = _warp_tiled(texture, shift @ to_image, size)
-        layer = self._hazed(layer, np.linalg.inv(shift @ to_image))
+        layer = warp_tiled(texture, shift @ to_image, size)
+        layer = self._hazed(layer, np.asarray(np.linalg.inv(shift @ to_image), np.float64))
         mask = np.zeros((size[1], size[0]), dtype=np.uint8)
-        points = np.rint(np.clip((polygon - low) * 16, -3e7, 3e7)).astype(np.int32)
-        cv2.fillPoly(mask, [points], 255, cv2.LINE_8, 4)
+        fill_polygon(mask, polygon - low, 255)
         region = np.s_[low[1] : high[1], low[0] : high[0]]
         cv2.copyTo(layer, mask, canvas.image[region])
         canvas.owner[region][mask > 0] = BACKGROUND_ID
@@ -93,19 +144,19 @@ class Structures:
         key = (index, bool(abs(normal[0]) > 0.5), int(normal.sum() > 0))
         if key not in self._faces:
             gain = self._light.shade(normal[None])[0] + self._light.lamps * 0.06
-            picture = cv2.multiply(self._facades[index], (*gain.tolist(), 0.0))
+            picture = gained(self._facades[index], gain)
             if self._light.lamps > 0.05:
                 strength = min(1.0, self._light.lamps)
-                picture = cv2.addWeighted(picture, 1.0, self._glow[index], strength, 0)
+                picture = mixed(picture, 1.0, self._glow[index], strength)
             levels = [picture]
             for _ in range(3):
-                levels.append(cv2.pyrDown(levels[-1]))
+                levels.append(np.asarray(cv2.pyrDown(levels[-1]), np.uint8))
             self._faces[key] = levels
         return self._faces[key][level]
 
     def _hazed(self, layer: Image, from_image: Array) -> Image:
-        """Mix in the fog. On a plane 1 / depth is linear in pixels: the third row of the inverse."""
-        height, width = layer.shape[:2]
+        """Mix in fog. On a plane 1 / depth is linear in pixels: third row of the inverse."""
+        height, width = layer.shape[0], layer.shape[1]
         columns = np.linspace(0, width - 1, max(2, width // 16))
         rows = np.linspace(0, height - 1, max(2, height // 16))
         u, v = np.meshgrid(columns, rows)
@@ -114,16 +165,16 @@ class Structures:
         if haze.max() < 0.02:
             return layer
         small = np.clip(haze * 255, 0, 255).astype(np.uint8)
-        weight = cv2.cvtColor(cv2.resize(small, (width, height)), cv2.COLOR_GRAY2BGR)
-        clear = cv2.multiply(layer, cv2.bitwise_not(weight), scale=1 / 255)
-        fog = cv2.multiply(weight, (*(c / 255 for c in self._light.fog_colour), 0.0))
-        return cv2.add(clear, fog)
+        weight = grey_to_bgr(resized(small, (width, height)))
+        fog = gained(weight, [c / 255 for c in self._light.fog_colour])
+        return added(multiplied(layer, inverted(weight)), fog)
 
     def prop(self, canvas: Canvas, prop: Prop, camera: Camera, gain: float) -> None:
+        """A tree or post; `gain` is what lamps add to its light."""
         if prop.kind == 'tree':
             self._tree(canvas, prop, camera)
             return
-        shapes = _post_shapes(prop, camera, self._light, gain)
+        shapes = post_shapes(prop, camera, self._light, gain)
         if shapes:
             canvas.paint(shapes, owner=BACKGROUND_ID)
 
@@ -132,7 +183,8 @@ class Structures:
         u, v, depth = camera.project(foot)[0]
         picture = self._trees[prop.variant % len(self._trees)]
         scale = prop.height_m * camera.focal_px / depth / picture.shape[0]
-        size = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
+        rows, columns = picture.shape[0], picture.shape[1]
+        size = (max(1, round(columns * scale)), max(1, round(rows * scale)))
         if depth < 1.5 or size[1] < 3 or size[1] > 4000:
             return
         corner = (round(u - size[0] / 2), round(v - size[1]))
@@ -140,7 +192,7 @@ class Structures:
         if corner[0] > width or corner[0] + size[0] < 0 or corner[1] > height:
             return
         method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-        layer = cv2.resize(picture, size, interpolation=method)
+        layer = resized(picture, size, method)
         haze = float(self._light.haze(np.array(depth)))
         canvas.blend(hazed_layer(layer, haze, self._light), corner, owner=BACKGROUND_ID)
 
@@ -149,80 +201,9 @@ def hazed_layer(layer: Image, haze: float, light: Light) -> Image:
     """A premultiplied BGRA layer seen through fog."""
     if haze < 0.02:
         return layer
-    alpha = cv2.extractChannel(layer, 3)
-    fog = cv2.multiply(
-        cv2.cvtColor(alpha, cv2.COLOR_GRAY2BGRA), (*(c / 255 for c in light.fog_colour), 0.0)
-    )
-    mixed = cv2.addWeighted(layer, 1 - haze, fog, haze, 0)
-    return cv2.insertChannel(alpha, mixed, 3)
-
-
-def _gained(layer: Image, gain: Array) -> Image:
-    return cv2.multiply(layer, (*gain.tolist(), 1.0))
-
-
-def _warp_tiled(texture: Image, to_image: Array, size_wh: tuple[int, int]) -> Image:
-    """Warp a texture that repeats without end."""
-    m = np.linalg.inv(to_image).astype(np.float32)
-    u, v = np.meshgrid(
-        np.arange(size_wh[0], dtype=np.float32), np.arange(size_wh[1], dtype=np.float32)
-    )
-    w = 1.0 / (m[2, 0] * u + m[2, 1] * v + m[2, 2])
-    x = np.clip((m[0, 0] * u + m[0, 1] * v + m[0, 2]) * w, -9999, 9999)
-    y = np.clip((m[1, 0] * u + m[1, 1] * v + m[1, 2]) * w, -9999, 9999)
-    return cv2.remap(texture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
-
-
-def _post_shapes(prop: Prop, camera: Camera, light: Light, gain: float) -> list[Shape]:
-    """A post with its lamp, sign or signal, as seen from the camera."""
-    foot = np.array([prop.x_m, prop.y_m, 0.0])
-    depth = float(camera.to_camera(foot[None])[0, 2])
-    if depth < 1.5:
-        return []
-    haze = float(light.haze(np.array(depth)))
-    lit = light.shade(np.array([[0.0, 0.0, 0.5]]))[0] + gain
-
-    def colour(base: tuple[float, float, float], *, glow: bool = False) -> tuple[float, ...]:
-        bright = np.asarray(base) * (1.4 if glow and light.lamps > 0.05 else lit)
-        mixed = bright * (1 - haze) + np.asarray(light.fog_colour) * haze
-        return tuple(np.clip(mixed, 0, 255).tolist())
-
-    def line(a: tuple[float, ...], b: tuple[float, ...], width_m: float, c: tuple[float, ...]) -> Shape:
-        ends = camera.project(foot + np.array([a, b]))[:, :2]
-        thick = max(0.7, width_m * camera.focal_px / depth)
-        return Shape(points_px=ends, colour=c, thickness_px=thick)  # type: ignore[arg-type]
-
-    def panel(x: tuple[float, float], z: tuple[float, float], c: tuple[float, ...], n: int = 4) -> Shape:
-        middle = np.array([(x[0] + x[1]) / 2, 0.0, (z[0] + z[1]) / 2])
-        size = np.array([(x[1] - x[0]) / 2, 0.0, (z[1] - z[0]) / 2])
-        turn = np.linspace(0, 2 * np.pi, n, endpoint=False) + (np.pi / 4 if n == 4 else np.pi / n)
-        reach = np.sqrt(2.0) if n == 4 else 1.0
-        ring = np.stack([np.cos(turn), np.zeros(n), np.sin(turn)], axis=1) * reach
-        points = camera.project(foot + middle + ring * size)[:, :2]
-        return Shape(points_px=points, colour=c)  # type: ignore[arg-type]
-
-    steel, height = colour((104, 106, 106)), prop.height_m
-    post = line((0, 0, 0), (0, 0, height), 0.11, steel)
-    if prop.kind == 'lamp':
-        arm = -1.6 * prop.variant
-        tip = colour((190, 225, 245), glow=True)
-        return [post, line((0, 0, height), (arm, 0, height + 0.3), 0.08, steel),
-                line((arm * 0.75, 0, height + 0.22), (arm * 1.2, 0, height + 0.3), 0.16, tip)]  # fmt: skip
-    if prop.kind == 'signal':
-        box = panel((-0.17, 0.17), (height - 1.0, height), colour((34, 36, 36)))
-        lamp = panel((-0.1, 0.1), (height - 0.3, height - 0.1), colour((50, 50, 235), glow=True), 10)
-        return [post, box, lamp]
-    return [post, *_sign_face(prop, panel, colour)]
-
-
-def _sign_face(prop: Prop, panel: object, colour: object) -> list[Shape]:
-    assert callable(panel) and callable(colour)
-    top = prop.height_m
-    span, height = (-0.32, 0.32), (top - 0.64, top)
-    if prop.variant == 0:
-        return [panel(span, height, colour((40, 36, 190)), 14), panel((-0.22, 0.22), (top - 0.54, top - 0.1), colour((235, 235, 235)), 14)]
-    if prop.variant == 1:
-        return [panel(span, height, colour((150, 80, 30)))]
-    if prop.variant == 2:
-        return [panel(span, height, colour((40, 36, 190)), 8), panel((-0.24, 0.24), (top - 0.36, top - 0.28), colour((235, 235, 235)))]
-    return [panel(span, height, colour((60, 190, 230)), 3)]
+    alpha = layer[:, :, 3]
+    share = [c / 255 for c in light.fog_colour]
+    fog = gained(np.dstack([alpha] * 4), share)
+    result = mixed(layer, 1 - haze, fog, haze)
+    result[:, :, 3] = alpha
+    return result

@@ -23,12 +23,12 @@ def noise(
     """Smooth noise, mean 0, standard deviation about 1: a random grid, enlarged."""
     rows, columns = max(2, shape[0] // cells), max(2, shape[1] // cells)
     grid = rng.standard_normal((rows, columns)).astype(np.float32)
-    if wrap:
-        grid = np.pad(grid, 2, mode='wrap')
-        size = (shape[1] + 4 * cells, shape[0] + 4 * cells)
-        large = cv2.resize(grid, size, interpolation=cv2.INTER_CUBIC)
-        return large[2 * cells : 2 * cells + shape[0], 2 * cells : 2 * cells + shape[1]]
-    return cv2.resize(grid, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
+    margin = 2 if wrap else 0
+    grid = np.pad(grid, margin, mode='wrap')
+    size = (shape[1] + 2 * margin * cells, shape[0] + 2 * margin * cells)
+    large = np.asarray(cv2.resize(grid, size, interpolation=cv2.INTER_CUBIC), np.float32)
+    cut = margin * cells
+    return large[cut : cut + shape[0], cut : cut + shape[1]]
 
 
 def facade(rng: np.random.Generator, *, lit_share: float, house: bool) -> tuple[Image, Image]:
@@ -57,7 +57,7 @@ def facade(rng: np.random.Generator, *, lit_share: float, house: bool) -> tuple[
 
 
 def _bricks(picture: NDArray[np.float32], rng: np.random.Generator) -> None:
-    height, width = picture.shape[:2]
+    height = picture.shape[0]
     for row in range(0, height, 4):
         picture[row] -= 14
         shift = (row // 4 % 2) * 5
@@ -119,14 +119,18 @@ def _shops(image: Image, glow: Image, rng: np.random.Generator, *, lit_share: fl
         sign = tuple(int(v) for v in rng.integers(30, 220, 3))
         cv2.rectangle(image, (x, top - 10), (x1, top), sign, -1)
         for k in range(x + 6, x1 - 8, 7):  # letters, unreadable as from afar
-            cv2.rectangle(image, (k, top - 7), (k + int(rng.integers(2, 5)), top - 3), (235, 235, 235), -1)
+            cv2.rectangle(
+                image, (k, top - 7), (k + int(rng.integers(2, 5)), top - 3), (235, 235, 235), -1
+            )
         cv2.rectangle(image, (x, top + 2), (x1, base), (52, 46, 42), -1)
         for _ in range(9):  # goods in the window
             gx, gy = int(rng.integers(x, x1)), int(rng.integers(top + 8, base))
             tone = tuple(int(v) for v in rng.integers(40, 170, 3))
             cv2.rectangle(image, (gx, gy), (min(gx + 7, x1), min(gy + 10, base)), tone, -1)
         mirrored = image[top + 2 : top + 14, x:x1]
-        image[top + 2 : top + 14, x:x1] = cv2.addWeighted(mirrored, 0.6, np.full_like(mirrored, 170), 0.4, 0)
+        image[top + 2 : top + 14, x:x1] = cv2.addWeighted(
+            mirrored, 0.6, np.full_like(mirrored, 170), 0.4, 0
+        )
         cv2.rectangle(image, (x, top + 2), (x1, base), (90, 90, 92), 1)
         if rng.random() < max(lit_share, 0.5):
             cv2.rectangle(glow, (x, top - 9), (x1, base), (80, 130, 160), -1)
@@ -140,33 +144,46 @@ def _front_door(image: Image, rng: np.random.Generator) -> None:
         x = int(width * (0.2 + 0.5 * k))
         tone = tuple(int(v) for v in rng.integers(40, 150, 3))
         cv2.rectangle(image, (x, height - int(2.2 * ppm)), (x + ppm, height), tone, -1)
-        cv2.rectangle(image, (x + 2 * ppm, height - 2 * ppm), (x + int(3.6 * ppm), height - ppm), (60, 54, 48), -1)
+        cv2.rectangle(
+            image,
+            (x + 2 * ppm, height - 2 * ppm),
+            (x + int(3.6 * ppm), height - ppm),
+            (60, 54, 48),
+            -1,
+        )
 
 
 def tree(rng: np.random.Generator) -> Image:
-    """A tree as premultiplied BGRA (240, 180, 4): trunk below, lumps of leaves above."""
-    height, width = 240, 180
-    layer = np.zeros((height, width, 4), dtype=np.uint8)
+    """A tree as premultiplied BGRA (360, 270, 4): trunk below, lumps of leaves above."""
+    layer = np.zeros((360, 270, 4), dtype=np.uint8)
     bark = rng.uniform(0.6, 1.1)
-    trunk = np.array([(83, 240), (86, 120), (94, 120), (98, 240)], dtype=np.int32)
+    trunk = np.array([(125, 360), (129, 180), (141, 180), (147, 360)], dtype=np.int32)
     cv2.fillPoly(layer, [trunk], (52 * bark, 66 * bark, 82 * bark, 255))
-    cv2.line(layer, (95, 240), (92, 130), (70 * bark, 88 * bark, 104 * bark, 255), 2)
+    cv2.line(layer, (142, 360), (138, 195), (70 * bark, 88 * bark, 104 * bark, 255), 3)
     for _ in range(7):
-        tip = (int(rng.uniform(40, 140)), int(rng.uniform(50, 110)))
-        cv2.line(layer, (90, int(rng.uniform(120, 160))), tip, (48 * bark, 60 * bark, 74 * bark, 255), 3)
+        tip = (int(rng.uniform(60, 210)), int(rng.uniform(75, 165)))
+        start = (135, int(rng.uniform(180, 240)))
+        cv2.line(layer, start, tip, (48 * bark, 60 * bark, 74 * bark, 255), 4)
     green = np.array([rng.uniform(36, 60), rng.uniform(84, 124), rng.uniform(52, 96)])
-    lumps = [(rng.uniform(45, 135), rng.uniform(35, 120), rng.uniform(20, 38)) for _ in range(11)]
-    leaves = []
-    for x, y, radius in lumps:
-        for _ in range(60):
-            angle, r = rng.uniform(0, 2 * np.pi), radius * np.sqrt(rng.random())
-            leaves.append((x + r * np.cos(angle), y + r * np.sin(angle) * 0.85))
-    leaves.sort(key=lambda p: -p[1] + float(rng.normal(0, 14)))
-    for x, y in leaves:
-        shade = np.clip(1.25 - y / 150 + rng.normal(0, 0.16), 0.35, 1.6)
-        colour = np.clip(green * shade, 0, 255).tolist()
-        cv2.circle(layer, (int(x), int(y)), int(rng.integers(2, 6)), (*colour, 255), -1)
+    _leaves(layer, green, rng)
     return layer
+
+
+def _leaves(layer: Image, green: NDArray[np.float64], rng: np.random.Generator) -> None:
+    """Lumps of leaves, dark ones inside and below, bright ones on top."""
+    n_lumps, per_lump = 12, 170
+    middle = rng.uniform((68, 52, 32), (202, 178, 58), (n_lumps, 3))  # x, y, radius
+    angle = rng.uniform(0, 2 * np.pi, (n_lumps, per_lump))
+    reach = np.sqrt(rng.random((n_lumps, per_lump))) * middle[:, 2:]
+    x = (middle[:, :1] + reach * np.cos(angle)).ravel()
+    y = (middle[:, 1:2] + reach * np.sin(angle) * 0.85).ravel()
+    # Height within the lump lights a leaf as much as height within the crown.
+    shade = 1.12 - y / 320 - 0.30 * (reach * np.sin(angle) / middle[:, 2:]).ravel()
+    shade = np.clip(shade + rng.normal(0, 0.13, len(y)), 0.3, 1.6)
+    size = rng.integers(2, 6, len(y))
+    for k in np.argsort(shade + rng.normal(0, 0.12, len(y))):
+        colour = np.clip(green * shade[k], 0, 255).tolist()
+        cv2.circle(layer, (int(x[k]), int(y[k])), int(size[k]), (*colour, 255), -1)
 
 
 def sky(light: Light, rng: np.random.Generator, *, size_wh: tuple[int, int]) -> Image:
@@ -175,7 +192,9 @@ def sky(light: Light, rng: np.random.Generator, *, size_wh: tuple[int, int]) -> 
     share = np.linspace(0, 1, height, dtype=np.float32)[:, None, None] ** 1.6
     top, low = (np.array(c, dtype=np.float32) for c in (light.sky_top, light.sky_horizon))
     picture = np.broadcast_to(top * (1 - share) + low * share, (height, width, 3)).copy()
-    cloud = sum(noise((height, width), rng, cells=c) * a for c, a in ((96, 1.0), (40, 0.5), (16, 0.25)))
+    cloud = sum(
+        noise((height, width), rng, cells=c) * a for c, a in ((96, 1.0), (40, 0.5), (16, 0.25))
+    )
     cover = np.clip(np.asarray(cloud) * 0.8 + light.clouds * 1.4 - 0.9, 0, 1)[..., None]
     bright = np.clip(low * 1.1 + 8, 0, 255)
     cover = cover * (1.0 - 0.5 * share) * 0.8

@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offline_training.synthetic.config import SceneConfig
+from offline_training.synthetic.ego import AT_CROSSING, Cruise, draw_ego
 from offline_training.synthetic.layout import BLOCK_M, CROSS_HALF_M, LANE_M, Road
+from offline_training.synthetic.mesh import Mesh
 from offline_training.synthetic.motion import straight, Trajectory, turning, wandering
 from offline_training.synthetic.people import draw_look, Look
 from offline_training.synthetic.vehicles import (
     build_vehicle,
     FREQUENCY,
-    Mesh,
     PAINTS,
     vehicle_size_m,
 )
@@ -36,18 +37,7 @@ class Actor:
     trajectory: Trajectory
     mesh: Mesh | None = None  # of a vehicle
     look: Look | None = None  # of a person
-
-
-@dataclass(frozen=True, kw_only=True)
-class EgoMotion:
-    """The camera car: where it drives and how the camera sits and shakes."""
-
-    trajectory: Trajectory
-    height_m: float
-    pitch_rad: float
-    bounce_rad: float
-    yaw_sway_rad: float
-    phase_rad: float
+    grain: NDArray[np.uint8]  # (24, 16) brightness around 128: folds of cloth, dirt, reflections
 
 
 class TrafficPlanner:
@@ -60,14 +50,19 @@ class TrafficPlanner:
         self._times = np.arange(0.0, config.duration_s + 0.25, 0.25)
         self._taken: list[tuple[Array, Array, tuple[float, float, float]]] = []
         self.actors: list[Actor] = []
+        self._at_crossing = scenario in AT_CROSSING
         self._speed = float(rng.uniform(6.0, 13.0))
         self._phases = {lane: float(rng.uniform(0, 6.28)) for lane in range(-3, 4)}
         palette = rng.permutation(len(PAINTS))[: int(rng.integers(4, 9))]
         self._paints = [PAINTS[i] for i in palette]  # few colours: many look-alikes
         self._looks = [draw_look(rng) for _ in range(9)]
-        self.ego = self._draw_ego()
+        lane = int(rng.integers(road.lanes))
+        cruise = Cruise(speed_mps=self._speed, phase_rad=self._phases[lane])
+        self.ego = draw_ego(scenario, road, lane, cruise, config.duration_s, rng)
+        self._take(self.ego.trajectory, (5.0, 2.0, 1.6))
 
     def populate(self) -> list[Actor]:
+        """All actors of the scene; who finds no free place is left out."""
         config = self._config
         people = 1.6 if self._scenario == 'walk' else 1.0
         self._add_many(config.n_parked, VEHICLE, self._parked)
@@ -75,32 +70,6 @@ class TrafficPlanner:
         self._add_many(config.n_cyclists, CYCLIST, self._riding)
         self._add_many(config.n_pedestrians, PEDESTRIAN, self._walking, factor=people)
         return self.actors
-
-    def _draw_ego(self) -> EgoMotion:
-        rng, road = self._rng, self._road
-        lane = int(rng.integers(road.lanes))
-        x = road.lane_x_m(lane)
-        speed, swing, y = self._speed, 0.0, BLOCK_M * 0.3
-        if self._scenario == 'wait':
-            speed, y = 0.0, BLOCK_M - CROSS_HALF_M - 5.5
-        elif self._scenario == 'walk':
-            speed, y = float(rng.uniform(0.8, 2.0)), float(rng.uniform(10, 50))
-            x = road.half_m + road.sidewalk_m * 0.5 if rng.random() < 0.5 else x
-        if speed > 3:
-            swing = float(rng.uniform(0, 1.5))
-            y = float(rng.uniform(10, 60))
-        points = wandering((x, y), NORTH, rng, amplitude_m=0.25 if speed > 0 else 0.0)
-        phase = self._phases[lane]
-        trajectory = Trajectory(points_m=points, start_m=0.0, speed_mps=speed, swing_m=swing, phase_rad=phase)
-        self._take(trajectory, (5.0, 2.0, 1.6))
-        return EgoMotion(
-            trajectory=trajectory,
-            height_m=float(rng.uniform(1.25, 1.75)),
-            pitch_rad=float(np.radians(rng.uniform(-4.0, 0.5))),
-            bounce_rad=float(np.radians(rng.uniform(0.05, 0.3))) * min(1.0, speed / 5 + 0.2),
-            yaw_sway_rad=float(np.radians(rng.uniform(0.3, 2.0))) * min(1.0, speed / 3 + 0.1),
-            phase_rad=float(rng.uniform(0, 6.28)),
-        )
 
     def _add_many(
         self,
@@ -125,7 +94,9 @@ class TrafficPlanner:
         names, weights = zip(*FREQUENCY.items(), strict=True)
         return str(self._rng.choice(names, p=np.array(weights) / sum(weights)))
 
-    def _add(self, class_id: int, kind: str, size: tuple[float, float, float], route: Route) -> bool:
+    def _add(
+        self, class_id: int, kind: str, size: tuple[float, float, float], route: Route
+    ) -> bool:
         points, start, speed, swing = route
         # Vehicles of one lane swing together, so that the gaps between them stay.
         lane = int(np.clip(np.floor(points[0, 0] / LANE_M), -3, 3))
@@ -152,6 +123,7 @@ class TrafficPlanner:
                 trajectory=trajectory,
                 mesh=mesh,
                 look=look,
+                grain=_grain(self._rng, 3.0 if class_id == VEHICLE else 14.0),
             )
         )
         return True
@@ -206,7 +178,7 @@ class TrafficPlanner:
         return min(travel, 100.0) + 75.0
 
     def _driving(self) -> Route | None:
-        if self._scenario == 'wait' and self._rng.random() < 0.65:
+        if self._at_crossing and self._rng.random() < 0.65:
             return self._crossing_vehicle()
         road, rng = self._road, self._rng
         lane = int(rng.integers(road.lanes))
@@ -217,7 +189,7 @@ class TrafficPlanner:
             x, heading = road.lane_x_m(lane), NORTH
             y = self._ahead_y_m(6, 80)
         speed, swing = self._speed * (1.12 if lane == 0 else 0.95), 1.2
-        if self._scenario == 'wait':  # everybody on the avenue waits
+        if self._at_crossing:  # everybody on the avenue waits
             speed = swing = 0.0
             stop = np.ceil(self.ego.trajectory.points_m[0, 1] / BLOCK_M) * BLOCK_M
             gap = CROSS_HALF_M + 8.0 + float(rng.uniform(0, 30))
@@ -245,7 +217,7 @@ class TrafficPlanner:
     def _riding(self) -> Route:
         road, rng = self._road, self._rng
         speed = float(rng.uniform(3.0, 6.0))
-        if self._scenario == 'wait' and rng.random() < 0.5:
+        if self._at_crossing and rng.random() < 0.5:
             crossing = float(np.ceil(self.ego.trajectory.points_m[0, 1] / BLOCK_M) * BLOCK_M)
             east = rng.random() < 0.5
             y = crossing + (-1 if east else 1) * (CROSS_HALF_M - 0.8)
@@ -263,7 +235,7 @@ class TrafficPlanner:
         road, rng = self._road, self._rng
         speed = float(np.clip(rng.normal(1.35, 0.25), 0.8, 2.4))
         choice = rng.random()
-        if choice < (0.45 if self._scenario == 'wait' else 0.15):
+        if choice < (0.45 if self._at_crossing else 0.15):
             return self._crossing_person(speed)
         side = 1.0 if rng.random() < 0.55 else -1.0
         x = side * (road.half_m + float(rng.uniform(0.9, max(1.0, road.sidewalk_m - 0.4))))
@@ -280,7 +252,7 @@ class TrafficPlanner:
         ego_y = float(self.ego.trajectory.points_m[0, 1])
         crossing = np.ceil(ego_y / BLOCK_M) * BLOCK_M
         y = float(crossing - CROSS_HALF_M - rng.uniform(0.8, 3.4))
-        if self._scenario != 'wait':
+        if not self._at_crossing:
             y = self._ahead_y_m(8, self._range_m())
         side = 1.0 if rng.random() < 0.5 else -1.0
         x = side * float(rng.uniform(-road.half_m, road.half_m + 4.0))
@@ -290,3 +262,9 @@ class TrafficPlanner:
 
 def _person_size_m(class_id: int) -> tuple[float, float, float]:
     return (1.75, 0.6, 1.75) if class_id == CYCLIST else (0.5, 0.5, 1.7)
+
+
+def _grain(rng: np.random.Generator, strength: float) -> NDArray[np.uint8]:
+    """Blotches and a light-to-dark slope from head to foot."""
+    slope = np.linspace(9.0, -9.0, 24)[:, None]
+    return np.clip(128 + slope + rng.normal(0, strength, (24, 16)), 0, 255).astype(np.uint8)

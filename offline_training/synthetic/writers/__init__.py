@@ -1,27 +1,23 @@
-"""Where generated frames go: a MOTChallenge folder, a video, a rosbag2 bag.
-
-A writer is called as write(frames, path, fps=..., quality=...) and returns the path.
-"""
+"""Where generated frames go: write(frames, path, options) returns the path."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Protocol
 
 from offline_training.synthetic.scene import SyntheticFrame
+from offline_training.synthetic.writers.bag import write_bag
 from offline_training.synthetic.writers.mot import write_mot
+from offline_training.synthetic.writers.options import STORAGES, truth_folder, WriteOptions
+from offline_training.synthetic.writers.video import write_video
 
-
-class Writer(Protocol):
-    """Writes one sequence."""
-
-    def __call__(
-        self, frames: Iterable[SyntheticFrame], path: Path, *, fps: float, quality: int
-    ) -> Path: ...
-
+Writer = Callable[[Iterable[SyntheticFrame], Path, WriteOptions], Path]
 
 # Format name: (writer, suffix of what it writes).
 WRITERS: dict[str, tuple[Writer, str]] = {
     'mot': (write_mot, ''),
+    'video': (write_video, '.mp4'),
+    'bag': (write_bag, ''),
 }
+
+__all__ = ['STORAGES', 'WRITERS', 'WriteOptions', 'Writer', 'truth_folder']
