@@ -82,13 +82,18 @@ def run(args: argparse.Namespace) -> int:
         run_folder,
         device=args.device,
     )
-    write_bundle(model, args.output, recipe, sources)
+    write_bundle(model, args.output, recipe, sources, started_from=args.init or '')
     sys.stderr.write(f'wrote {args.output}\n')
     return 0
 
 
 def write_bundle(
-    model: nn.Module, output: Path, recipe: Recipe, sources: list[TrainingSource]
+    model: nn.Module,
+    output: Path,
+    recipe: Recipe,
+    sources: list[TrainingSource],
+    *,
+    started_from: str = '',
 ) -> None:
     """Write the trained network, half precision, with its manifest.
 
@@ -106,6 +111,7 @@ def write_bundle(
         embedding_dim=config.architecture.embedding_dim,
         training={
             'command': command_line(),
+            'started_from': Path(started_from).name,
             'data': {
                 source.name: {
                     'images': len(source.images),
