@@ -38,7 +38,8 @@ PIP_INSTALL := $(PY) -m pip install $$(test -t 1 || echo --quiet)
 
 DEMO_ARGS := $(if $(BAG),--bag "$(BAG)") $(if $(VIDEO),--video "$(VIDEO)") \
   $(if $(SEQUENCE),--sequence "$(SEQUENCE)") $(if $(MODEL),--model "$(MODEL)") \
-  $(if $(TEACHER),--teacher "$(TEACHER)")
+  $(if $(TEACHER),--teacher "$(TEACHER)") $(if $(TOPIC),--topic "$(TOPIC)") \
+  $(if $(FPS),--fps "$(FPS)") $(if $(RATE),--rate "$(RATE)")
 
 .DEFAULT_GOAL := help
 .PHONY: help demo env interfaces test test-slow lint format types lock clean clean-env
@@ -46,11 +47,13 @@ DEMO_ARGS := $(if $(BAG),--bag "$(BAG)") $(if $(VIDEO),--video "$(VIDEO)") \
 help:  ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 	@echo
-	@echo '  make demo takes BAG=rosbag2 | VIDEO=file | SEQUENCE=mot_folder, MODEL=models/name,'
-	@echo '  TEACHER=models/name, OUT=folder; every target takes ROS_DISTRO=jazzy|kilted, PYTHON=python3.x'
+	@echo '  make demo takes BAG=rosbag2 | VIDEO=file | SEQUENCE=mot_folder or folder of images,'
+	@echo '  MODEL=models/name, TEACHER=models/name, TOPIC=/image/topic of a bag that holds several,'
+	@echo '  FPS=rate of a folder of images, RATE=speed, OUT=folder, ARGS="--no-video ...";'
+	@echo '  every target takes ROS_DISTRO=jazzy|kilted, PYTHON=python3.x'
 
 demo: env  ## play a recording through the node over DDS; results go to out/
-	@$(PY) -m mot_compress_ros.ros.demo $(DEMO_ARGS) --output "$(OUT)"
+	@$(PY) -m mot_compress_ros.ros.demo $(DEMO_ARGS) --output "$(OUT)" $(ARGS)
 
 env: interfaces  ## make .venv: pinned packages and the message packages
 

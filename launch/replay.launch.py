@@ -6,6 +6,8 @@ For every frame of a bag, without drops and the same each time, use
 `python -m mot_compress_ros.replay` instead.
 """
 
+import os
+
 from launch import LaunchContext, LaunchDescription
 from launch.actions import (
     DeclareLaunchArgument,
@@ -15,8 +17,14 @@ from launch.actions import (
     Shutdown,
 )
 from launch.launch_description_sources import PythonLaunchDescriptionSource
-from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch.substitutions import PathJoinSubstitution
 from launch_ros.substitutions import FindPackageShare
+
+from mot_compress_ros.ros.launch_arguments import (
+    play_command,
+    play_environment,
+    replay_transport,
+)
 
 PACKAGE = 'mot_compress_ros'
 PASSED_ON = ('model', 'teacher', 'params_file', 'namespace', 'log_level')
@@ -49,6 +57,12 @@ def generate_launch_description() -> LaunchDescription:
                 description='Recorded image topic to play as camera/image_raw; empty: as is.',
             ),
             DeclareLaunchArgument(
+                'image_transport',
+                default_value='',
+                choices=['', 'raw', 'compressed'],
+                description='raw or compressed; empty: by the name of image_topic.',
+            ),
+            DeclareLaunchArgument(
                 'model',
                 default_value='',
                 description='Model bundle that tracks: a folder, or a name in models/.',
@@ -74,32 +88,31 @@ def generate_launch_description() -> LaunchDescription:
                 choices=['debug', 'info', 'warn', 'error', 'fatal'],
                 description='Least severe log messages shown.',
             ),
-            IncludeLaunchDescription(
-                PythonLaunchDescriptionSource(
-                    PathJoinSubstitution([share, 'launch', 'tracker.launch.py'])
-                ),
-                launch_arguments={
-                    'use_sim_time': 'true',
-                    **{name: LaunchConfiguration(name) for name in PASSED_ON},
-                }.items(),
-            ),
+            OpaqueFunction(function=_start_tracker),
             OpaqueFunction(function=_play_bag),
         ]
     )
 
 
-def _play_bag(context: LaunchContext) -> list[ExecuteProcess]:
-    def value(name: str) -> str:
-        return LaunchConfiguration(name).perform(context)
+def _start_tracker(context: LaunchContext) -> list[IncludeLaunchDescription]:
+    arguments = context.launch_configurations
+    path = PathJoinSubstitution([FindPackageShare(PACKAGE), 'launch', 'tracker.launch.py'])
+    passed_on = {name: arguments[name] for name in PASSED_ON}
+    passed_on['image_transport'] = replay_transport(arguments)
+    passed_on.update(use_sim_time='true', autostart='true')
+    source = PythonLaunchDescriptionSource(path)
+    return [IncludeLaunchDescription(source, launch_arguments=passed_on.items())]
 
-    command = ['ros2', 'bag', 'play', value('bag'), '--clock']
-    command += ['--rate', value('rate'), '--delay', value('delay')]
-    if value('loop') == 'true':
-        command.append('--loop')
-    if value('image_topic'):
-        parts = [value('namespace').strip('/'), 'camera', 'image_raw']
-        if value('image_topic').endswith('/compressed'):
-            parts.append('compressed')
-        target = '/' + '/'.join(part for part in parts if part)
-        command += ['--remap', f'{value("image_topic")}:={target}']
-    return [ExecuteProcess(cmd=command, output='screen', on_exit=Shutdown(reason='bag ended'))]
+
+def _play_bag(context: LaunchContext) -> list[ExecuteProcess]:
+    profile = PathJoinSubstitution(
+        [FindPackageShare(PACKAGE), 'config', 'vehicle', 'fastdds_large_images.xml']
+    ).perform(context)
+    return [
+        ExecuteProcess(
+            cmd=play_command(context.launch_configurations),
+            additional_env=play_environment(os.environ, profile=profile),
+            output='screen',
+            on_exit=Shutdown(reason='bag ended'),
+        )
+    ]

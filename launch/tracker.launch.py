@@ -7,11 +7,12 @@ An argument left empty leaves the value to the parameter file.
 
 from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
-from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch.substitutions import PathJoinSubstitution
 from launch_ros.actions import LifecycleNode
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
-import yaml
+
+from mot_compress_ros.ros.launch_arguments import node_parameters
 
 PACKAGE = 'mot_compress_ros'
 
@@ -32,7 +33,13 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 'cameras',
                 default_value='',
-                description='Camera names as a YAML list, such as "[front, rear]".',
+                description='Camera name, or names as a YAML list, such as "[front, rear]".',
+            ),
+            DeclareLaunchArgument(
+                'image_transport',
+                default_value='',
+                choices=['', 'raw', 'compressed'],
+                description='Whether images come as they are or compressed.',
             ),
             DeclareLaunchArgument(
                 'params_file',
@@ -43,8 +50,8 @@ def generate_launch_description() -> LaunchDescription:
             ),
             DeclareLaunchArgument(
                 'use_sim_time',
-                default_value='false',
-                choices=['true', 'false'],
+                default_value='',
+                choices=['', 'true', 'false'],
                 description='Take the time from /clock, as when a bag is played with --clock.',
             ),
             DeclareLaunchArgument(
@@ -60,8 +67,8 @@ def generate_launch_description() -> LaunchDescription:
             ),
             DeclareLaunchArgument(
                 'autostart',
-                default_value='true',
-                choices=['true', 'false'],
+                default_value='',
+                choices=['', 'true', 'false'],
                 description='Configure and activate at start; false leaves it to a manager.',
             ),
             OpaqueFunction(function=_start_node),
@@ -70,27 +77,20 @@ def generate_launch_description() -> LaunchDescription:
 
 
 def _start_node(context: LaunchContext) -> list[LifecycleNode]:
-    def value(name: str) -> str:
-        return LaunchConfiguration(name).perform(context)
-
-    given: dict[str, object] = {
-        'use_sim_time': value('use_sim_time') == 'true',
-        'autostart': value('autostart') == 'true',
+    arguments = context.launch_configurations
+    given = {
+        # Declared a string, or launch would read a bundle named 2026 as a number.
+        name: ParameterValue(value, value_type=str) if isinstance(value, str) else value
+        for name, value in node_parameters(arguments).items()
     }
-    for name in ('model', 'teacher'):
-        if value(name):
-            # Declared a string, or launch would read a bundle named 2026 as a number.
-            given[name] = ParameterValue(value(name), value_type=str)
-    if value('cameras'):
-        given['cameras'] = [str(name) for name in yaml.safe_load(value('cameras'))]
     return [
         LifecycleNode(
             package=PACKAGE,
             executable='mot_tracker',
             name='mot_tracker',
-            namespace=value('namespace'),
-            parameters=[value('params_file'), given],
-            ros_arguments=['--log-level', value('log_level')],
+            namespace=arguments['namespace'],
+            parameters=[arguments['params_file'], given],
+            ros_arguments=['--log-level', arguments['log_level']],
             output='screen',
             emulate_tty=True,
         )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 import signal
 from types import FrameType
@@ -13,7 +14,9 @@ import yaml
 from mot_compress_ros.errors import InvalidOptionError
 from mot_compress_ros.options import from_mapping
 from mot_compress_ros.pipeline import PipelineConfig
+from mot_compress_ros.sources import FPS_RANGE_HZ
 
+EXIT_INCOMPLETE = 1
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
 
@@ -28,15 +31,27 @@ def add_common_arguments(parser: argparse.ArgumentParser, *, default_model: str 
     )
     parser.add_argument('--teacher', default='', help='model bundle of the teacher, for keyframes')
     parser.add_argument(
-        '--keyframe-interval', type=_positive, help='the teacher sees every K-th frame'
+        '--keyframe-interval',
+        type=number(int, 1, 1000),
+        help='the teacher sees every K-th frame',
     )
     parser.add_argument(
         '--output', type=Path, default=Path('out'), help='folder for the files (default: out)'
     )
-    parser.add_argument('--limit', type=_positive, default=0, help='stop after so many frames')
+    parser.add_argument(
+        '--limit', type=number(int, 1, 10**9), default=0, help='stop after so many frames'
+    )
     parser.add_argument('--topic', default='', help='image topic, where a bag holds several')
     parser.add_argument(
-        '--fps', type=float, default=0.0, help='frame rate of a plain folder of images'
+        '--fps',
+        type=number(float, *FPS_RANGE_HZ),
+        default=0.0,
+        help='frame rate of a plain folder of images',
+    )
+    parser.add_argument(
+        '--no-video',
+        action='store_true',
+        help='write tracks.txt, report and summary only; faster and smaller',
     )
     parser.add_argument(
         '--set',
@@ -47,11 +62,19 @@ def add_common_arguments(parser: argparse.ArgumentParser, *, default_model: str 
     )
 
 
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise ValueError(text)
-    return value
+def number(kind: Callable[[str], float], minimum: float, maximum: float) -> Callable[[str], float]:
+    """The `type` of an argument that is an int or a float in a range; NaN is in none."""
+
+    def parse(text: str) -> float:
+        with suppress(ValueError):
+            value = kind(text)
+            if minimum <= value <= maximum:
+                return value
+        raise argparse.ArgumentTypeError(
+            f'got {text}, expected a number from {minimum:g} to {maximum:g}'
+        )
+
+    return parse
 
 
 class StopSignal:

@@ -149,7 +149,6 @@ def decode_compressed(data: Buffer) -> Image:
         raise UnsupportedImageError(
             f'compressed image claims {width} x {height} pixels; legal: 1 to {MAX_PIXELS}'
         )
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:
         image = cv2.imdecode(np.frombuffer(payload, np.uint8), flags)
     except cv2.error:

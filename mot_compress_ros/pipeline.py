@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from enum import auto, Enum
 
 from mot_compress_ros.datatypes import Detections, Frame, Tracks
 from mot_compress_ros.errors import BundleError, InvalidDataError
@@ -26,14 +27,27 @@ class PipelineConfig:
 
     max_gap_s: float = option(
         2.0,
-        'a longer pause between two stamps of a camera begins new tracks',
-        minimum=0.0,
+        'a longer jump between two stamps of a camera, ahead or back, begins new tracks',
+        minimum=0.001,
         unit='s',
     )
     runtime: BackendOptions = field(default_factory=BackendOptions)
     decode: DecodeConfig = field(default_factory=DecodeConfig)
     keyframe: KeyframeConfig = field(default_factory=KeyframeConfig)
     tracker: TrackerConfig = field(default_factory=TrackerConfig)
+
+
+# A source that begins anew goes on behind its old stamps; a frame that was overtaken comes alone.
+_LATE_AT_MOST = 2
+
+
+class _Arrival(Enum):
+    """What a frame is to the stream of its camera."""
+
+    NEXT = auto()
+    DUPLICATE = auto()
+    LATE = auto()
+    ANEW = auto()
 
 
 @dataclass
@@ -43,6 +57,19 @@ class _Stream:
     tracker: Tracker
     size_wh: tuple[int, int] | None = None
     latest: Tracks | None = None
+    late_in_a_row: int = 0
+
+    def judge(self, frame: Frame, *, max_gap_s: float) -> _Arrival:
+        """What `frame` is to this stream; changes nothing."""
+        if self.latest is not None:
+            ahead_s = (frame.stamp_ns - self.latest.stamp_ns) / 1e9
+            if ahead_s == 0:
+                return _Arrival.DUPLICATE
+            if abs(ahead_s) > max_gap_s:
+                return _Arrival.ANEW
+            if ahead_s < 0:
+                return _Arrival.LATE if self.late_in_a_row < _LATE_AT_MOST else _Arrival.ANEW
+        return _Arrival.NEXT if self.size_wh in (None, frame.size_wh) else _Arrival.ANEW
 
 
 class Pipeline:
@@ -81,32 +108,38 @@ class Pipeline:
         """Names in order of class id."""
         return self.student.class_names
 
-    def step(self, frames: Sequence[Frame]) -> list[Tracks]:
+    def step(self, frames: Sequence[Frame]) -> list[Tracks | None]:
         """At most one frame per camera in, the tracks of each frame out, in the same order.
 
         A frame with the stamp of the one before it is not processed again: its tracks are
-        returned anew. A stamp that jumps back or far ahead, or another image size, begins new
-        tracks; their ids are new too.
+        returned anew. A late frame, its stamp behind the latest by `max_gap_s` at most, is not
+        processed either: None stands in its place. The third late frame in a row, a jump of more
+        than `max_gap_s`, or another image size begins new tracks; their ids are new too.
+
+        A network that fails uses no keyframe up, and the frames can be given again.
 
         Raises:
             InvalidDataError: a camera is unknown or stands twice.
         """
         with self.health.stage('total'):
             self._check_cameras(frames)
-            fresh = [frame for frame in frames if not self._is_duplicate(frame)]
-            for frame in fresh:
-                self._reset_on_discontinuity(frame)
-            roles = [self.schedule.next_role(frame.camera) for frame in fresh]
+            arrivals = [self._arrival(frame) for frame in frames]
+            fresh = [
+                frame
+                for frame, arrival in zip(frames, arrivals, strict=True)
+                if arrival in (_Arrival.NEXT, _Arrival.ANEW)
+            ]
+            roles = [self.schedule.role(frame.camera) for frame in fresh]
             detections = self._detect(fresh, roles)
             for frame, role, found in zip(fresh, roles, detections, strict=True):
                 self._track(frame, role, found)
-            return [self._latest(frame.camera) for frame in frames]
+            return [self._answer(f, a) for f, a in zip(frames, arrivals, strict=True)]
 
     def reset(self, camera: str) -> None:
         """Forget the tracks of `camera`; ids go on."""
         stream = self._streams[camera]
         stream.tracker.reset()
-        stream.latest = None
+        stream.latest, stream.size_wh, stream.late_in_a_row = None, None, 0
         self.schedule.reset(camera)
         self.health.count('tracker_resets')
 
@@ -130,23 +163,14 @@ class Pipeline:
                 f'{", ".join(self._streams)}'
             )
 
-    def _is_duplicate(self, frame: Frame) -> bool:
-        latest = self._streams[frame.camera].latest
-        duplicate = latest is not None and latest.stamp_ns == frame.stamp_ns
-        if duplicate:
-            self.health.count('duplicate_stamps')
-        return duplicate
-
-    def _reset_on_discontinuity(self, frame: Frame) -> None:
+    def _arrival(self, frame: Frame) -> _Arrival:
+        """What the frame is to its stream, which is forgotten where the frame begins anew."""
         stream = self._streams[frame.camera]
-        if stream.size_wh not in (None, frame.size_wh):
-            self.health.count('resolution_changes')
+        arrival = stream.judge(frame, max_gap_s=self.config.max_gap_s)
+        if arrival is _Arrival.ANEW:
+            self.health.count('resolution_changes', stream.size_wh != frame.size_wh)
             self.reset(frame.camera)
-        elif stream.latest is not None:
-            gap_ns = frame.stamp_ns - stream.latest.stamp_ns
-            if not 0 < gap_ns <= self.config.max_gap_s * 1e9:
-                self.reset(frame.camera)
-        stream.size_wh = frame.size_wh
+        return arrival
 
     def _detect(self, frames: Sequence[Frame], roles: Sequence[Role]) -> list[Detections]:
         """Detections of each frame, one batch per network."""
@@ -165,13 +189,20 @@ class Pipeline:
             stream.latest = stream.tracker.update(
                 detections, stamp_ns=frame.stamp_ns, source=role.value
             )
+        stream.size_wh, stream.late_in_a_row = frame.size_wh, 0
+        self.schedule.advance(frame.camera)
         self.health.count('frames_processed')
 
-    def _latest(self, camera: str) -> Tracks:
-        latest = self._streams[camera].latest
-        if latest is None:
-            raise InvalidDataError(f'no frame of {camera} was processed yet')
-        return latest
+    def _answer(self, frame: Frame, arrival: _Arrival) -> Tracks | None:
+        """The tracks of a frame; what was not processed is counted here, when all went well."""
+        stream = self._streams[frame.camera]
+        if arrival is _Arrival.LATE:
+            stream.late_in_a_row += 1
+            self.health.count('late_frames')
+            return None
+        if arrival is _Arrival.DUPLICATE:
+            self.health.count('duplicate_stamps')
+        return stream.latest
 
 
 def build_pipeline(

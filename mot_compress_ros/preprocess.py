@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from mot_compress_ros.boxes import FloatArray
 from mot_compress_ros.datatypes import Frame
 
+# Pixels of the network's input per cell of its maps, each way (FairMOT, section 4.1).
+STRIDE = 4
 # FairMOT pads with 127.5; in a uint8 image OpenCV rounds it to the even 128.
 PADDING_GREY = (127.5, 127.5, 127.5)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -21,6 +21,7 @@ from mot_compress_ros.command_line import (
     add_common_arguments,
     build_config,
     describe_files,
+    EXIT_INCOMPLETE,
     EXIT_INTERRUPTED,
     EXIT_USER_ERROR,
     StopSignal,
@@ -74,7 +75,8 @@ def replay(
         The summary and the files that were written.
 
     Raises:
-        MotCompressError: input, model, options or output folder are not usable.
+        MotCompressError: input, model, options or output folder are not usable. What goes wrong
+            on the way is raised after the files were written that tell of it.
     """
     source = open_source(
         options.input, topic=options.topic, camera=options.camera, fps_hz=options.fps_hz
@@ -92,18 +94,34 @@ def replay(
     start_s = time.monotonic()
     with Recorder(options.output, info, skip=options.skip) as recorder:
         frames = islice(source, options.limit or None)
-        complete = _run(frames, pipeline, recorder, total=total, stop=stop, quiet=quiet)
-        ending = Ending(
-            complete=complete,
-            wall_s=time.monotonic() - start_s,
-            unreadable=source.skipped,
-            latencies_ms={
-                name: p for name in health.stages() if (p := health.percentiles_ms(name))
-            },
-            counters=health.counters(),
-        )
-        summary = recorder.finish(ending)
+
+        def ending(*, complete: bool, reason: str) -> Ending:
+            wall_s = time.monotonic() - start_s
+            return _ending(source, health, complete=complete, reason=reason, wall_s=wall_s)
+
+        try:
+            complete = _run(frames, pipeline, recorder, total=total, stop=stop, quiet=quiet)
+        except MotCompressError as error:
+            with suppress(MotCompressError):  # a full disk again; the first error says it
+                recorder.finish(ending(complete=False, reason=str(error)))
+            raise
+        complete, reason = complete and not source.early_end, source.early_end
+        summary = recorder.finish(ending(complete=complete, reason=reason))
     return summary, recorder.written()
+
+
+def _ending(
+    source: Source, health: Health, *, complete: bool, reason: str, wall_s: float
+) -> Ending:
+    return Ending(
+        complete=complete,
+        reason=reason,
+        wall_s=wall_s,
+        unreadable=source.skipped,
+        missing=source.missing,
+        latencies_ms={name: p for name in health.stages() if (p := health.percentiles_ms(name))},
+        counters=health.counters(),
+    )
 
 
 def run_info(
@@ -176,11 +194,6 @@ def _parser() -> argparse.ArgumentParser:
         help='rosbag2 folder or .mcap/.db3 file, video, MOTChallenge folder or folder of images',
     )
     parser.add_argument('--camera', default='', help='name of the camera')
-    parser.add_argument(
-        '--no-video',
-        action='store_true',
-        help='write tracks.txt, report and summary only; faster and smaller',
-    )
     parser.add_argument('--quiet', action='store_true', help='no progress line')
     return parser
 
@@ -215,6 +228,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f'{summary["throughput_fps"]:.1f} frames per second; written:'
     )
     say(describe_files(files))
+    if summary['reason']:
+        complain(f'warning: {summary["reason"]}')
+        return EXIT_INCOMPLETE
     return 0 if summary['complete'] else EXIT_INTERRUPTED
 
 

@@ -20,16 +20,21 @@ COMMANDS = {
 }
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; exit code 2 and one line on an error of the user's."""
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
     parser = argparse.ArgumentParser(prog='python -m offline_training', description=__doc__)
     verbs = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
-    modules = {name: importlib.import_module(path) for name, path in COMMANDS.items()}
-    for name, module in modules.items():
+    for name, path in COMMANDS.items():
+        module = importlib.import_module(path)
         module.add_arguments(verbs.add_parser(name, help=module.HELP, description=module.HELP))
-    args = parser.parse_args(argv)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; exit code 2 and one line on an error of the user's."""
+    args = build_parser().parse_args(argv)
     try:
-        return int(modules[args.command].run(args))
+        return int(importlib.import_module(COMMANDS[args.command]).run(args))
     except MotCompressError as error:
         sys.stderr.write(f'{args.command}: {error}\n')
         return 2

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 import json
 import math
 from pathlib import Path
+import sys
 
 import torch
 from torch import nn, Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
+from mot_compress_ros.errors import InputError, InvalidOptionError, MotCompressError
 from mot_compress_ros.options import option
 from offline_training.datasets.sampler import PairSampler
 from offline_training.datasets.targets import Batch
@@ -36,9 +38,16 @@ class TrainConfig:
     precision: str = option('bf16', 'autocast precision', choices=('fp32', 'bf16'))
     checkpoint_every: int = option(200, 'steps between checkpoints', minimum=1)
 
+    def __post_init__(self) -> None:
+        if self.batch_size % 2:
+            raise InvalidOptionError(
+                f'train.batch_size: got {self.batch_size}, expected an even number: images come '
+                'in pairs'
+            )
 
-class TrainingStoppedError(RuntimeError):
-    """The loss became NaN or infinite."""
+
+class TrainingStoppedError(MotCompressError):
+    """The loss or a gradient became NaN or infinite."""
 
 
 def train(
@@ -49,13 +58,17 @@ def train(
     run: Path,
     *,
     device: str = 'cpu',
+    digest: str = '',
 ) -> nn.Module:
     """Train `model` to `config.steps` and return its averaged copy, in eval mode.
 
-    A run folder that holds a checkpoint is resumed from it.
+    A run folder that holds a checkpoint is resumed from it. `digest` stands for all that makes the
+    result what it is, and is kept in the checkpoint: another experiment is not resumed.
 
     Raises:
-        TrainingStoppedError: the loss is no longer finite; the last checkpoint is kept.
+        TrainingStoppedError: the loss or a gradient is no longer finite; the last checkpoint is
+            kept.
+        InputError: the run folder holds a checkpoint of another experiment.
     """
     model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = AveragedModel(
@@ -66,7 +79,7 @@ def train(
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _warmup_cosine(config))
     state = {'model': model, 'average': average, 'optimizer': optimizer, 'schedule': schedule}
-    start = _restore(run, state)
+    start = _restore(run, state, device=device, digest=digest)
     bar = tqdm(
         sampler.batches(start=start, stop=config.steps),
         initial=start,
@@ -81,7 +94,7 @@ def train(
         average.update_parameters(model)
         _log(run, bar, step, parts)
         if (step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps:
-            _save(run, state, step + 1)
+            _save(run, state, step + 1, digest=digest)
     return average.module.eval()
 
 
@@ -104,7 +117,12 @@ def _train_step(
         raise TrainingStoppedError(f'loss is not finite ({named}); lower learning_rate')
     optimizer.zero_grad(set_to_none=True)
     parts['total'].backward()
-    nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
+    try:
+        nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm, error_if_nonfinite=True)
+    except RuntimeError as error:
+        raise TrainingStoppedError(
+            f'a gradient is not finite ({error}); lower learning_rate'
+        ) from None
     optimizer.step()
     return parts
 
@@ -131,20 +149,29 @@ def _log(run: Path, bar: tqdm, step: int, parts: dict[str, Tensor]) -> None:
         log.write(json.dumps({'step': step, **values}) + '\n')
 
 
-def _save(run: Path, state: dict[str, object], step: int) -> None:
+def _save(run: Path, state: dict[str, object], step: int, *, digest: str) -> None:
     """Write the checkpoint beside the old one, then swap: a kill never leaves half a file."""
     content = {name: part.state_dict() for name, part in state.items()}  # type: ignore[attr-defined]
     temporary = run / f'{CHECKPOINT_FILE}.new'
-    torch.save({'step': step, **content}, temporary)
+    torch.save({'step': step, 'digest': digest, **content}, temporary)
     temporary.replace(run / CHECKPOINT_FILE)
 
 
-def _restore(run: Path, state: dict[str, object]) -> int:
+def _restore(run: Path, state: dict[str, object], *, device: str, digest: str) -> int:
+    """Load the run's checkpoint, if it has one; returns the step to go on from."""
     run.mkdir(parents=True, exist_ok=True)
     path = run / CHECKPOINT_FILE
     if not path.exists():
         return 0
-    content = torch.load(path, weights_only=True)
+    content = torch.load(path, weights_only=True, map_location=device)
+    if 'digest' not in content:
+        sys.stderr.write(
+            f'{path}: does not say which experiment it is of; resumed as if it were this one\n'
+        )
+    elif content['digest'] != digest:
+        raise InputError(
+            f'{path}: checkpoint of another recipe, data or --init; remove {run} or pass --run'
+        )
     for name, part in state.items():
         part.load_state_dict(content[name])  # type: ignore[attr-defined]
     return int(content['step'])

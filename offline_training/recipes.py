@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from mot_compress_ros.errors import InputError
+from mot_compress_ros.errors import InputError, InvalidOptionError
 from mot_compress_ros.networks import ArchitectureConfig
-from mot_compress_ros.options import from_mapping
+from mot_compress_ros.options import from_mapping, to_mapping
+from offline_training.command_options import typed
 from offline_training.datasets.augment import AugmentConfig
+from offline_training.datasets.mot_layout import CLASS_NAMES
+from offline_training.datasets.records import TrainingSource
 from offline_training.engine import TrainConfig
 from offline_training.losses.joint import LossWeights
 
@@ -25,6 +30,13 @@ class RecipeConfig:
     train: TrainConfig = field(default_factory=TrainConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     loss: LossWeights = field(default_factory=LossWeights)
+
+    def __post_init__(self) -> None:
+        if self.architecture.n_class != len(CLASS_NAMES):
+            raise InvalidOptionError(
+                f'architecture.n_class: got {self.architecture.n_class}, expected '
+                f'{len(CLASS_NAMES)}: the data sets have {", ".join(CLASS_NAMES)}'
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +52,7 @@ def read_recipe(path: Path, overrides: Mapping[str, object] | None = None) -> Re
 
     Raises:
         InputError: not a YAML mapping with `sources`.
-        InvalidOptionError: an unknown key or an illegal value.
+        InvalidOptionError: an unknown key or an illegal value, or a source that is no mapping.
     """
     try:
         content = yaml.safe_load(path.read_text())
@@ -49,7 +61,13 @@ def read_recipe(path: Path, overrides: Mapping[str, object] | None = None) -> Re
     if not isinstance(content, dict) or not isinstance(content.get('sources'), list):
         raise InputError(f'{path}: expected a mapping with a list `sources`')
     sources = tuple(content.pop('sources'))
-    values = {**flatten(content), **(overrides or {})}
+    wrong = [source for source in sources if not isinstance(source, Mapping)]
+    if wrong:
+        raise InvalidOptionError(
+            f'{path}: sources: expected mappings such as {{layout: mot, path: road}}, '
+            f'got {wrong[0]!r}'
+        )
+    values = typed(RecipeConfig, {**flatten(content), **(overrides or {})})
     return Recipe(config=from_mapping(RecipeConfig, values), sources=sources)
 
 
@@ -62,3 +80,23 @@ def flatten(content: Mapping[str, Any], prefix: str = '') -> dict[str, object]:
         else:
             flat[f'{prefix}{key}'] = value
     return flat
+
+
+def experiment_digest(
+    config: RecipeConfig, sources: Sequence[TrainingSource], *, init_sha256: str = ''
+) -> str:
+    """A hash of everything that makes the result of a run what it is.
+
+    Args:
+        config: how often a checkpoint is written is left out: it changes nothing.
+        sources: their names, weights, and numbers of images and boxes.
+        init_sha256: hash of the weights to start from.
+    """
+    options = to_mapping(config)
+    del options['train.checkpoint_every']
+    sets = [
+        [s.name, s.weight, len(s.images), sum(len(image.boxes_xyxy_px) for image in s.images)]
+        for s in sources
+    ]
+    text = json.dumps([options, sets, init_sha256], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -27,6 +27,7 @@ MIDDLE = frozenset(
         'metric',
         'health',
         'image_decoding',
+        'message_fields',
         'drawing',
         'sources',
         'recording',

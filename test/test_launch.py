@@ -9,6 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from mot_compress_ros.errors import InvalidOptionError
+from mot_compress_ros.ros.launch_arguments import (
+    node_parameters,
+    play_command,
+    play_environment,
+    replay_transport,
+)
+from mot_compress_ros.ros.parameters import build_options
+
 ROOT = Path(__file__).resolve().parents[1]
 FILES = sorted((ROOT / 'launch').glob('*.launch.py'))
 ARGUMENTS = {
@@ -16,6 +25,7 @@ ARGUMENTS = {
         'model',
         'teacher',
         'cameras',
+        'image_transport',
         'params_file',
         'use_sim_time',
         'namespace',
@@ -28,6 +38,7 @@ ARGUMENTS = {
         'rate',
         'delay',
         'image_topic',
+        'image_transport',
         'model',
         'teacher',
         'params_file',
@@ -74,14 +85,20 @@ def test_arguments_are_declared_with_a_description(path: Path, tree: ast.Module)
 
 
 def test_only_declared_arguments_are_used(path: Path, tree: ast.Module):
-    used = {first_string(c) for f in ('LaunchConfiguration', 'value') for c in calls(tree, f)}
+    used = {
+        node.slice.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Subscript)
+        and ast.unparse(node.value) == 'arguments'
+        and isinstance(node.slice, ast.Constant)
+    }
     passed_on = {
         name
         for node in tree.body
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == 'PASSED_ON'
         for name in ast.literal_eval(node.value)
     }
-    assert (used | passed_on) - {''} <= ARGUMENTS[path.name]
+    assert used | passed_on <= ARGUMENTS[path.name]
     assert passed_on <= ARGUMENTS['tracker.launch.py']
 
 
@@ -100,6 +117,85 @@ def test_the_node_is_the_one_that_setup_installs():
     (node,) = calls(ast.parse(source), 'LifecycleNode')
     assert keyword(node, 'executable') == keyword(node, 'name') == 'mot_tracker'
     assert "f'mot_tracker = {PACKAGE}.ros.node:main'" in (ROOT / 'setup.py').read_text()
+
+
+def given(file: str, **values: str) -> dict[str, str]:
+    """The arguments of a launch file; those that are not named are empty."""
+    assert set(values) <= ARGUMENTS[file]
+    return {**dict.fromkeys(ARGUMENTS[file], ''), **values}
+
+
+def test_arguments_left_empty_leave_the_parameter_file_alone():
+    assert node_parameters(given('tracker.launch.py')) == {}
+
+
+@pytest.mark.parametrize(
+    ('argument', 'text', 'value'),
+    [
+        ('model', '2026', '2026'),
+        ('teacher', 'models/teacher', 'models/teacher'),
+        ('image_transport', 'compressed', 'compressed'),
+        ('use_sim_time', 'true', True),
+        ('use_sim_time', 'false', False),
+        ('autostart', 'false', False),
+        ('cameras', 'front', ['front']),
+        ('cameras', '[front, left/wide]', ['front', 'left/wide']),
+    ],
+)
+def test_an_argument_becomes_a_parameter(argument: str, text: str, value: object):
+    arguments = given('tracker.launch.py', **{argument: text})
+    assert node_parameters(arguments) == {argument: value}
+    legal = {name: v for name, v in {argument: value}.items() if name != 'use_sim_time'}
+    build_options(legal)  # ROS's own parameter aside, the node knows it
+
+
+@pytest.mark.parametrize('text', ['5', '[1, 2]', '{front: 1}', '[front', 'true', ' '])
+def test_cameras_that_are_no_names_are_refused(text: str):
+    with pytest.raises(InvalidOptionError, match='YAML list of names'):
+        node_parameters(given('tracker.launch.py', cameras=text))
+
+
+@pytest.mark.parametrize(
+    ('image_topic', 'image_transport', 'expected'),
+    [
+        ('', '', ''),
+        ('', 'compressed', 'compressed'),
+        ('/kitti/image', '', 'raw'),
+        ('/kitti/image/compressed', '', 'compressed'),
+        ('/kitti/odd', 'compressed', 'compressed'),
+    ],
+)
+def test_transport_follows_the_topic_of_the_bag(image_topic, image_transport, expected):
+    arguments = given('replay.launch.py', image_topic=image_topic, image_transport=image_transport)
+    assert replay_transport(arguments) == expected
+
+
+def test_a_bag_is_played_with_its_clock():
+    arguments = given(
+        'replay.launch.py',
+        bag='/bags/one',
+        loop='true',
+        rate='0.5',
+        delay='2.0',
+        image_topic='/kitti/image/compressed',
+        namespace='/roof/',
+    )
+    played = ['ros2', 'bag', 'play', '/bags/one', '--clock', '--rate', '0.5', '--delay', '2.0']
+    assert play_command(arguments) == [
+        *played,
+        *('--loop', '--remap', '/kitti/image/compressed:=/roof/camera/image_raw/compressed'),
+    ]
+    arguments.update(loop='false', image_topic='/kitti/image', namespace='')
+    assert play_command(arguments) == [*played, '--remap', '/kitti/image:=/camera/image_raw']
+    arguments.update(image_topic='/kitti/odd', image_transport='compressed')
+    assert play_command(arguments)[-1] == '/kitti/odd:=/camera/image_raw/compressed'
+    arguments.update(image_topic='')
+    assert play_command(arguments) == played
+
+
+def test_the_player_gets_the_profile_for_large_images_unless_the_user_has_one():
+    assert play_environment({}, profile='/p.xml') == {'FASTRTPS_DEFAULT_PROFILES_FILE': '/p.xml'}
+    assert play_environment({'FASTRTPS_DEFAULT_PROFILES_FILE': 'mine'}, profile='/p.xml') == {}
 
 
 def load(path: Path):
@@ -125,47 +221,28 @@ def test_description_is_generated(path: Path):
     assert required - {'bag'} == set()
 
 
-def test_arguments_reach_the_node():
-    module = load(ROOT / 'launch' / 'tracker.launch.py')
+def run_in_launch(file: str, function: str, **values: str):
+    """What a function of a launch file makes of its arguments."""
+    module = load(ROOT / 'launch' / file)
     from launch import LaunchContext
 
     context = LaunchContext()
-    context.launch_configurations.update(
-        {
-            'model': '2026',
-            'teacher': '',
-            'cameras': '[front, rear]',
-            'params_file': str(ROOT / 'config' / 'vehicle' / 'tracker.yaml'),
-            'use_sim_time': 'true',
-            'namespace': 'roof',
-            'log_level': 'debug',
-            'autostart': 'false',
-        }
+    context.launch_configurations.update(given(file, **values))
+    (made,) = getattr(module, function)(context)
+    return made
+
+
+def test_the_node_is_started():
+    parameters = str(ROOT / 'config' / 'vehicle' / 'tracker.yaml')
+    node = run_in_launch(
+        'tracker.launch.py', '_start_node', cameras='front', params_file=parameters
     )
-    (node,) = module._start_node(context)
     assert node.node_package == 'mot_compress_ros'
     assert node.node_executable == 'mot_tracker'
 
 
-def test_a_bag_is_played_with_its_clock():
-    module = load(ROOT / 'launch' / 'replay.launch.py')
-    from launch import LaunchContext
-    from launch.utilities import perform_substitutions
-
-    context = LaunchContext()
-    context.launch_configurations.update(
-        {
-            'bag': '/bags/one',
-            'loop': 'true',
-            'rate': '0.5',
-            'delay': '2.0',
-            'image_topic': '/kitti/image/compressed',
-            'namespace': '/roof/',
-        }
-    )
-    (process,) = module._play_bag(context)
-    command = [perform_substitutions(context, part) for part in process.cmd]
-    assert command == [
-        *('ros2', 'bag', 'play', '/bags/one', '--clock', '--rate', '0.5', '--delay', '2.0'),
-        *('--loop', '--remap', '/kitti/image/compressed:=/roof/camera/image_raw/compressed'),
-    ]
+def test_the_tracker_listens_to_what_the_bag_holds():
+    included = run_in_launch('replay.launch.py', '_start_tracker', image_topic='/a/compressed')
+    passed_on = dict(included.launch_arguments)
+    assert passed_on['image_transport'] == 'compressed'
+    assert passed_on['use_sim_time'] == passed_on['autostart'] == 'true'

@@ -8,6 +8,7 @@ import importlib.metadata
 import os
 from pathlib import Path
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -265,14 +266,41 @@ needs_make = pytest.mark.skipif(shutil.which('make') is None, reason='make is no
 
 
 @needs_make
-def test_make_passes_the_input_on() -> None:
-    finished = make('-n', 'demo', 'BAG=a bag', 'MODEL=models/x', 'TEACHER=models/y', 'OUT=there')
+@pytest.mark.parametrize(
+    ('given', 'passed'),
+    [
+        ([], []),
+        (
+            ['BAG=a bag', 'MODEL=models/x', 'TEACHER=models/y', 'TOPIC=/front image', 'RATE=2'],
+            [
+                *('--bag', 'a bag', '--model', 'models/x', '--teacher', 'models/y'),
+                *('--topic', '/front image', '--rate', '2'),
+            ],
+        ),
+        (
+            ['SEQUENCE=a folder', 'FPS=10', 'ARGS=--no-video --set tracker.confirm_hits=3'],
+            [
+                *('--sequence', 'a folder', '--fps', '10'),
+                *('--no-video', '--set', 'tracker.confirm_hits=3'),
+            ],
+        ),
+        (['VIDEO=a file.mp4'], ['--video', 'a file.mp4']),
+    ],
+)
+def test_make_passes_the_input_on(given: list[str], passed: list[str]) -> None:
+    finished = make('-n', 'demo', *given, 'OUT=out there')
     assert finished.returncode == 0, finished.stderr
-    words = ' '.join(finished.stdout.splitlines()[-1].split())
-    assert words.endswith(
-        '-m mot_compress_ros.ros.demo --bag "a bag" --model "models/x" --teacher "models/y" '
-        '--output "there"'
-    )
+    words = shlex.split(finished.stdout.splitlines()[-1])
+    arguments = words[words.index('mot_compress_ros.ros.demo') + 1 :]
+    output = arguments.index('--output')
+    assert arguments[output : output + 2] == ['--output', 'out there']
+    assert arguments[:output] + arguments[output + 2 :] == passed
+    pytest.importorskip('rclpy', reason='rclpy is not installed')
+    from mot_compress_ros.ros import demo
+
+    parsed = demo._parser().parse_args(arguments)
+    assert parsed.output == Path('out there')
+    assert parsed.no_video is ('--no-video' in passed)
 
 
 @needs_make

@@ -1,14 +1,17 @@
 """The pipeline on painted images, whose truth is known."""
 
+import contextlib
+
 import numpy as np
 import pytest
 
 from mot_compress_ros.datatypes import Frame
 from mot_compress_ros.errors import BundleError, InvalidDataError
+from mot_compress_ros.inference import build_detector
 from mot_compress_ros.inference.backends.scripted import write_scripted_bundle
 from mot_compress_ros.inference.checkpoint import load_bundle, save_bundle
 from mot_compress_ros.keyframe import KeyframeConfig
-from mot_compress_ros.pipeline import build_pipeline, PipelineConfig
+from mot_compress_ros.pipeline import build_pipeline, Pipeline, PipelineConfig
 
 FRAME_NS = 33_333_333
 RED, GREEN, BLUE = (0, 0, 255), (0, 255, 0), (255, 0, 0)  # BGR
@@ -104,7 +107,7 @@ def test_a_duplicate_stamp_is_not_processed_twice(bundle):
     assert (counters['duplicate_stamps'], counters['frames_processed']) == (1, 1)
 
 
-@pytest.mark.parametrize('stamp_ns', [-1, 3 * FRAME_NS, 10**12])
+@pytest.mark.parametrize('stamp_ns', [-3 * 10**9, 10**12])
 def test_a_stamp_that_jumps_begins_new_tracks_with_new_ids(bundle, stamp_ns):
     pipeline = build_pipeline(cameras=['camera'], model=bundle)
     for index in range(5):
@@ -112,6 +115,95 @@ def test_a_stamp_that_jumps_begins_new_tracks_with_new_ids(bundle, stamp_ns):
     (tracks,) = pipeline.step([make_frame(5, stamp_ns=stamp_ns)])
     assert tracks.track_ids.tolist() == [2]
     assert pipeline.health.counters()['tracker_resets'] == 1
+
+
+def test_a_late_frame_is_left_out_and_costs_no_id(bundle):
+    pipeline = build_pipeline(cameras=['camera'], model=bundle)
+    order = (0, 1, 2, 4, 3, 1, 5, 4, 6)
+    seen = [pipeline.step([make_frame(i)])[0] for i in order]
+    assert [i for i, tracks in zip(order, seen, strict=True) if tracks is None] == [3, 1, 4]
+    assert {tuple(tracks.track_ids) for tracks in seen if tracks is not None} == {(1,)}
+    counters = pipeline.health.counters()
+    assert (counters['late_frames'], counters['frames_processed']) == (3, 6)
+    assert 'tracker_resets' not in counters
+
+
+def test_the_third_late_frame_in_a_row_is_a_new_stream(bundle):
+    pipeline = build_pipeline(cameras=['camera'], model=bundle)
+    for index in range(20):
+        pipeline.step([make_frame(index)])
+    seen = [pipeline.step([make_frame(index)])[0] for index in range(3, 7)]
+    assert seen[:2] == [None, None]
+    assert [tracks.track_ids.tolist() for tracks in seen[2:]] == [[2], [2]]
+    counters = pipeline.health.counters()
+    assert (counters['late_frames'], counters['tracker_resets']) == (2, 1)
+
+
+def test_a_late_frame_of_one_camera_does_not_hold_the_other_up(bundle):
+    pipeline = build_pipeline(cameras=['left', 'right'], model=bundle)
+    for index in (1, 2):
+        pipeline.step([make_frame(index, camera=camera) for camera in ('left', 'right')])
+    frames = [make_frame(0, camera='left'), make_frame(3, camera='right')]
+    late, fresh = pipeline.step(frames)
+    assert late is None
+    assert fresh.ages.tolist() == [3]
+
+
+class FailsFor:
+    """A network that gives up on batches with a certain camera in them."""
+
+    def __init__(self, detector, camera):
+        self._detector, self._camera = detector, camera
+
+    def __getattr__(self, name):
+        return getattr(self._detector, name)
+
+    def detect(self, frames, health=None):
+        if any(frame.camera == self._camera for frame in frames):
+            raise RuntimeError('out of memory')
+        return self._detector.detect(frames, health)
+
+
+@pytest.mark.parametrize('failing', ['teacher', 'student', 'both'])
+def test_a_camera_that_fails_takes_the_teacher_from_nobody(bundle, tmp_path, failing):
+    """The caller tries one camera at a time where a batch failed."""
+    student = build_detector(load_bundle(bundle))
+    teacher = build_detector(load_bundle(write_scripted_bundle(tmp_path / 'teacher')))
+    pipeline = Pipeline(
+        cameras=['front', 'rear'],
+        student=student if failing == 'teacher' else FailsFor(student, 'rear'),
+        teacher=teacher if failing == 'student' else FailsFor(teacher, 'rear'),
+        config=PipelineConfig(keyframe=KeyframeConfig(interval=3)),
+    )
+    sources = []
+    for index in range(7):
+        frames = [make_frame(index, camera=camera) for camera in ('front', 'rear')]
+        try:
+            sources.append(pipeline.step(frames)[0].source)
+        except RuntimeError:
+            sources.append(pipeline.step(frames[:1])[0].source)
+            with contextlib.suppress(RuntimeError):
+                pipeline.step(frames[1:])
+    assert sources == ['teacher', 'student', 'student'] * 2 + ['teacher']
+    counters = pipeline.health.counters()
+    rear = {'teacher': 0, 'student': 1, 'both': 0}[failing]
+    assert (counters['keyframes'], counters['frames_processed']) == (3 + rear, 7 + rear)
+
+
+def test_nothing_is_counted_twice_when_a_failed_batch_is_given_again(bundle):
+    student = build_detector(load_bundle(bundle))
+    cameras = ['front', 'rear', 'side']
+    pipeline = Pipeline(cameras=cameras, student=FailsFor(student, 'rear'))
+    for index in (1, 2):
+        pipeline.step([make_frame(index, camera=camera) for camera in ('front', 'side')])
+    stamps = {'front': 1, 'rear': 2, 'side': 2}
+    frames = [make_frame(index, camera=camera) for camera, index in stamps.items()]
+    with pytest.raises(RuntimeError):
+        pipeline.step(frames)
+    assert pipeline.step(frames[:1]) == [None]
+    assert pipeline.step(frames[2:])[0].track_ids.tolist() == [1]
+    counters = pipeline.health.counters()
+    assert (counters['late_frames'], counters['duplicate_stamps']) == (1, 1)
 
 
 def test_another_image_size_begins_new_tracks(bundle):

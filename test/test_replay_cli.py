@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+import resource
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import time
 
 import cv2
 import pytest
+from rosbags.rosbag2 import StoragePlugin
 
 from mot_compress_ros import replay
 from mot_compress_ros.inference.backends.scripted import write_scripted_bundle
@@ -109,6 +111,88 @@ def test_user_errors_give_one_line_and_exit_code_2(
     said = capsys.readouterr()
     assert said.err.startswith('error: ') and reason in said.err
     assert said.err.count('\n') == 1 and said.out == ''
+
+
+@pytest.mark.parametrize(
+    ('change', 'reason'),
+    [
+        (['--fps', '-5'], 'argument --fps: got -5, expected a number from 0.01 to 1000'),
+        (['--fps', 'nan'], 'argument --fps: got nan, expected'),
+        (['--fps', 'inf'], 'argument --fps: got inf, expected'),
+        (['--fps', 'fast'], 'argument --fps: got fast, expected'),
+        (['--limit', '0'], 'argument --limit: got 0, expected a number from 1 to'),
+        (['--limit', '2.5'], 'argument --limit: got 2.5, expected'),
+        (['--keyframe-interval', '0'], 'argument --keyframe-interval: got 0, expected'),
+    ],
+)
+def test_numbers_out_of_range_are_refused_with_the_legal_range(change, reason, capsys):
+    with pytest.raises(SystemExit) as ending:
+        run('--input', 'x', '--model', 'x', *change)
+    assert ending.value.code == 2
+    assert reason in capsys.readouterr().err
+
+
+def test_truncated_input_is_not_called_complete(painted_images, scripted_bundle, tmp_path, capsys):
+    video = tmp_path / 'clip.avi'
+    writer = cv2.VideoWriter(str(video), cv2.VideoWriter.fourcc(*'MJPG'), 10.0, (320, 192))
+    for index in range(60):
+        writer.write(painted_images[index % 12])
+    writer.release()
+    video.write_bytes(video.read_bytes()[: video.stat().st_size // 2])
+    out = tmp_path / 'out'
+    common = ['--input', video, '--model', scripted_bundle, '--output', out, '--quiet']
+    assert run(*common) == 1
+    summary = json.loads((out / 'summary.json').read_text())
+    read = summary['frames']['processed']
+    assert (summary['complete'], summary['input']['missing_frames']) == (False, 60 - read)
+    assert f'ended after {read} of 60 frames' in capsys.readouterr().err
+    assert f'ended after {read} of 60 frames' in (out / 'report.html').read_text()
+    assert run(*common, '--limit', 5) == 0, 'what was asked for was there'
+
+
+def test_full_disk_is_one_line_and_the_report_is_written(
+    painted_images, scripted_bundle, tmp_path
+):
+    frames = tmp_path / 'many'
+    frames.mkdir()
+    for number in range(150):
+        cv2.imwrite(str(frames / f'{number}.png'), painted_images[number % 12])
+    out = tmp_path / 'out'
+    common = ['--input', frames, '--fps', 10, '--model', scripted_bundle, '--output', out]
+    done = subprocess.run(
+        [sys.executable, '-m', 'mot_compress_ros.replay', *map(str, common), '--quiet'],
+        cwd=ROOT,
+        # Files that would grow beyond this fail like a full disk; Python ignores the signal.
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert f'error: {out / "tracks.mcap"}: cannot be written (File too large)\n' in done.stderr
+    assert 'Traceback' not in done.stderr
+    summary = json.loads((out / 'summary.json').read_text())
+    assert summary['complete'] is False and 'tracks.mcap' in summary['reason']
+    assert 0 < summary['frames']['processed'] < 150
+    assert 'cannot be written' in (out / 'report.html').read_text()
+
+
+def test_late_frames_are_recorded_as_dropped(
+    bag_writer, painted_images, scripted_bundle, tmp_path
+):
+    stamps = [0, 1, 2, 4, 3, 5, 6]
+    for image, tick in zip(painted_images, stamps, strict=False):
+        bag_writer.image(image, stamp_ns=10**9 + tick * 10**8)
+    bag_writer.write(tmp_path / 'bag', StoragePlugin.MCAP)
+    out = tmp_path / 'out'
+    common = ['--model', scripted_bundle, '--output', out, '--quiet']
+    assert run('--input', tmp_path / 'bag', *common) == 0
+    summary = json.loads((out / 'summary.json').read_text())
+    assert summary['frames'] == {'received': 7, 'processed': 6, 'dropped': 1, 'unreadable': 0}
+    assert summary['counters']['late_frames'] == 1
+    assert summary['tracks']['total'] == 3
+    frames = [int(line.split(',')[0]) for line in (out / 'tracks.txt').read_text().splitlines()]
+    assert sorted(set(frames)) == [1, 2, 3, 4, 6, 7]
 
 
 def test_teacher_of_other_classes_is_refused(painted_sequence, scripted_bundle, tmp_path, capsys):

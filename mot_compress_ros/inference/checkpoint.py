@@ -7,12 +7,11 @@ refused with the reason and the fix in one line.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 import hashlib
 import json
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,43 +20,30 @@ from safetensors.numpy import load as load_safetensors
 from safetensors.numpy import save as save_safetensors
 
 from mot_compress_ros.errors import BundleError
+from mot_compress_ros.inference.manifest import (
+    FORMAT,
+    MANIFEST_FILE,
+    ModelManifest,
+    read_manifest,
+)
 
-FORMAT = 1
-MANIFEST_FILE = 'model.json'
+__all__ = [
+    'MANIFEST_FILE',
+    'MODELS_PATH_VARIABLE',
+    'WEIGHTS_FILE',
+    'Bundle',
+    'ModelManifest',
+    'load_bundle',
+    'model_roots',
+    'resolve_bundle',
+    'save_bundle',
+]
+
 WEIGHTS_FILE = 'weights.safetensors'
 MODELS_PATH_VARIABLE = 'MOT_COMPRESS_MODELS'
-# FairMOT's input: RGB / 255, no mean, no deviation. A bundle states it for other readers.
-NORMALISATION = {'color_order': 'rgb', 'scale': 1 / 255, 'mean': [0, 0, 0], 'std': [1, 1, 1]}
+WEIGHT_TYPES = ('F16', 'F32', 'F64')  # as safetensors calls them
 # What foreign checkpoints begin with: a zip (torch.save), or a bare pickle of protocol 2 to 5.
 _PICKLE_STARTS = (b'PK\x03\x04', b'\x80\x02', b'\x80\x03', b'\x80\x04', b'\x80\x05')
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelManifest:
-    """What `model.json` says of a model.
-
-    Attributes:
-        name: name of the model, also of its embedding space.
-        architecture: what is needed to build the network (`networks.ArchitectureConfig`).
-        class_names: names in order of class id.
-        input_size_wh: width and height of the network's input, multiples of 32.
-        embedding_dim: length of the re-ID embedding.
-        normalisation: colour order, scale, mean and std of the input, for readers of the bundle;
-            anything but RGB / 255 is refused.
-        weights_sha256: hash of the weights file, '' where a bundle has none.
-        training: how and on what it was trained, in words and numbers.
-        metrics: what was measured with which command.
-    """
-
-    name: str
-    architecture: Mapping[str, Any]
-    class_names: tuple[str, ...]
-    input_size_wh: tuple[int, int]
-    embedding_dim: int
-    weights_sha256: str = ''
-    normalisation: Mapping[str, Any] = field(default_factory=lambda: dict(NORMALISATION))
-    training: Mapping[str, Any] = field(default_factory=dict)
-    metrics: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -111,10 +97,11 @@ def load_bundle(path_or_name: str | Path) -> Bundle:
         BundleError: anything does not fit; the message says what and how to mend it.
     """
     folder = resolve_bundle(path_or_name)
-    manifest = _read_manifest(folder / MANIFEST_FILE)
+    manifest = read_manifest(folder / MANIFEST_FILE)
     tensors: Mapping[str, NDArray[np.generic]] = {}
     if manifest.weights_sha256:
         tensors = _read_weights(folder / WEIGHTS_FILE, manifest.weights_sha256)
+        _check_types(folder / WEIGHTS_FILE, tensors)
         _check_heads(folder, manifest, tensors)
     return Bundle(path=folder, manifest=manifest, tensors=tensors)
 
@@ -133,52 +120,6 @@ def save_bundle(
     content = {'format': FORMAT, **asdict(manifest), 'weights_sha256': digest}
     (folder / MANIFEST_FILE).write_text(json.dumps(content, indent=2) + '\n')
     return load_bundle(folder)
-
-
-def _read_manifest(path: Path) -> ModelManifest:
-    try:
-        content = json.loads(path.read_text())
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise BundleError(
-            f'{path}: not readable as JSON ({error}); copy the bundle anew'
-        ) from None
-    if not isinstance(content, dict):
-        raise BundleError(f'{path}: expected a JSON object, got {type(content).__name__}')
-    if content.pop('format', None) != FORMAT:
-        raise BundleError(f'{path}: not of bundle format {FORMAT}; export the model again')
-    try:
-        manifest = ModelManifest(
-            **{
-                **content,
-                'class_names': tuple(content['class_names']),
-                'input_size_wh': tuple(content['input_size_wh']),
-            }
-        )
-    except (KeyError, TypeError) as error:
-        raise BundleError(f'{path}: a key is missing or unknown ({error})') from None
-    _check_manifest(path, manifest)
-    return manifest
-
-
-def _check_manifest(path: Path, manifest: ModelManifest) -> None:
-    names = manifest.class_names
-    if (
-        not names
-        or not all(isinstance(n, str) and n for n in names)
-        or len(set(names)) != len(names)
-    ):
-        raise BundleError(f'{path}: class_names must be distinct, non-empty strings, got {names}')
-    size = manifest.input_size_wh
-    whole = len(size) == 2 and all(isinstance(s, int) and 32 <= s <= 8192 for s in size)
-    if not whole or any(s % 32 for s in size):
-        raise BundleError(f'{path}: input_size_wh must be two multiples of 32, got {size}')
-    n_class = manifest.architecture.get('n_class', len(names))
-    if n_class != len(names):
-        raise BundleError(f'{path}: {len(names)} class names for a network of {n_class} classes')
-    if dict(manifest.normalisation) != NORMALISATION:
-        raise BundleError(
-            f'{path}: normalisation {dict(manifest.normalisation)} is not {NORMALISATION}'
-        )
 
 
 def _read_weights(path: Path, sha256: str) -> dict[str, NDArray[np.generic]]:
@@ -203,7 +144,21 @@ def _read_weights(path: Path, sha256: str) -> dict[str, NDArray[np.generic]]:
         tensors: dict[str, NDArray[np.generic]] = load_safetensors(data)
     except SafetensorError as error:
         raise BundleError(f'{path}: not a safetensors file ({error})') from None
+    except Exception as error:  # a KeyError for BF16; what else, depends on the version
+        raise BundleError(
+            f'{path}: cannot be read ({type(error).__name__}: {error}); '
+            f'weights must be of {", ".join(WEIGHT_TYPES)}'
+        ) from None
     return tensors
+
+
+def _check_types(path: Path, tensors: Mapping[str, NDArray[np.generic]]) -> None:
+    """Whole numbers are counters of BatchNorm; as weights they would lack their scale."""
+    for key, tensor in tensors.items():
+        if tensor.dtype.kind != 'f' and not key.endswith('num_batches_tracked'):
+            raise BundleError(
+                f'{path}: {key} is of {tensor.dtype}; weights must be of {", ".join(WEIGHT_TYPES)}'
+            )
 
 
 def _check_heads(
@@ -214,8 +169,9 @@ def _check_heads(
         ('hm.2.weight', len(manifest.class_names)),
         ('id.2.weight', manifest.embedding_dim),
     ):
-        if key not in tensors or tensors[key].shape[0] != rows:
-            found = tensors[key].shape[0] if key in tensors else 'no such tensor'
+        shape = tensors[key].shape if key in tensors else None
+        if shape is None or len(shape) != 4 or shape[0] != rows:
             raise BundleError(
-                f'{folder}: {MANIFEST_FILE} wants {rows} rows in {key}, the weights have {found}'
+                f'{folder}: {MANIFEST_FILE} wants {key} of shape ({rows}, ...) in 4 dimensions, '
+                f'the weights have {shape or "no such tensor"}'
             )

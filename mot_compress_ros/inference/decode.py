@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 from mot_compress_ros.datatypes import Detections
 from mot_compress_ros.inference.backends import NetworkOutput
 from mot_compress_ros.options import option
-from mot_compress_ros.preprocess import LetterboxTransform
-
-STRIDE = 4
+from mot_compress_ros.preprocess import LetterboxTransform, STRIDE
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,8 +24,13 @@ class Detector:
 
     @property
     def name(self) -> str:
-        """Name of the model, also of its embedding space."""
+        """Name of the model."""
         return self.manifest.name
+
+    @property
+    def embedding_space(self) -> str:
+        """Name and weights: two models of one name do not have the same embeddings."""
+        return f'{self.manifest.name}@{self.manifest.weights_sha256[:12]}'
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -49,7 +54,8 @@ class Detector:
         with health.stage('infer'):
             output = self.backend.run(batch)
         with health.stage('decode'):
+            space = self.embedding_space
             return [
-                decode(output, i, transform=t, config=self.config, embedding_space=self.name)
+                decode(output, i, transform=t, config=self.config, embedding_space=space)
                 for i, t in enumerate(transforms)
             ]

@@ -1,6 +1,7 @@
 """When the teacher runs.
 
-A schedule is asked once per frame of a camera and answers with a `Role`; it keeps its own count.
+A schedule answers which `Role` the next frame of a camera has, and goes on when it is told that
+the frame was served; so a network that fails does not use a keyframe up.
 """
 
 from mot_compress_ros.keyframe.fixed import FixedSchedule, KeyframeConfig, Role

@@ -36,12 +36,14 @@ class FixedSchedule:
         self._has_teacher = has_teacher
         self._seen: Counter[str] = Counter()
 
-    def next_role(self, camera: str) -> Role:
-        """Role of the next frame of `camera`."""
-        count = self._seen[camera]
-        self._seen[camera] += 1
-        due = self._has_teacher and count % self._config.interval == 0
+    def role(self, camera: str) -> Role:
+        """Role of the next frame of `camera`; the same until `advance`."""
+        due = self._has_teacher and self._seen[camera] % self._config.interval == 0
         return Role.TEACHER if due else Role.STUDENT
+
+    def advance(self, camera: str) -> None:
+        """The next frame of `camera` was served by the network of its role."""
+        self._seen[camera] += 1
 
     def reset(self, camera: str) -> None:
         """Begin anew: the next frame of `camera` is a keyframe."""

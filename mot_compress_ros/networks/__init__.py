@@ -1,6 +1,6 @@
 """Torch modules shared by the vehicle and by training."""
 
 from mot_compress_ros.networks.fuse import fuse_batch_norm
-from mot_compress_ros.networks.joint_detector import ArchitectureConfig, JointDetector, STRIDE
+from mot_compress_ros.networks.joint_detector import ArchitectureConfig, JointDetector
 
-__all__ = ['STRIDE', 'ArchitectureConfig', 'JointDetector', 'fuse_batch_norm']
+__all__ = ['ArchitectureConfig', 'JointDetector', 'fuse_batch_norm']

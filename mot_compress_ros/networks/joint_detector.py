@@ -10,8 +10,6 @@ from mot_compress_ros.networks.backbones import BACKBONES
 from mot_compress_ros.networks.heads import Head, HEATMAP_BIAS
 from mot_compress_ros.options import option
 
-STRIDE = 4
-
 
 @dataclass(frozen=True, kw_only=True)
 class ArchitectureConfig:

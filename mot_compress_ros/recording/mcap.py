@@ -27,7 +27,12 @@ class McapSink:
 
     def __init__(self, path: Path, info: RunInfo) -> None:
         self._path = path
-        self._factory = MessageFactory(camera=info.camera, class_names=info.class_names)
+        threshold = info.options.get('decode.min_score', 0.0)
+        self._factory = MessageFactory(
+            camera=info.camera,
+            class_names=info.class_names,
+            threshold=threshold if isinstance(threshold, float) else 0.0,
+        )
         self._connections: dict[str, Connection] = {}
         self._diagnosed_ns: int | None = None
         self._counts = {'processed': 0, 'dropped': 0}
@@ -64,16 +69,17 @@ class McapSink:
         since_ns = None if self._diagnosed_ns is None else stamp_ns - self._diagnosed_ns
         if since_ns is None or since_ns >= _DIAGNOSTICS_EVERY_NS or since_ns < 0:
             self._diagnosed_ns = stamp_ns
-            yield self._factory.diagnostics(stamp_ns, self._diagnosis(step))
+            yield self._diagnosis(step)
 
-    def _diagnosis(self, step: Step) -> dict[str, str]:
-        values = {name: str(count) for name, count in self._counts.items()}
-        if step.tracks is not None:
-            values['active_tracks'] = str(len(step.tracks))
-            values['source'] = step.tracks.source
-        if step.latency_ms is not None:
-            values['latency_ms'] = f'{step.latency_ms:.1f}'
-        return values
+    def _diagnosis(self, step: Step) -> RecordedMessage:
+        """Those of the node's keys that a replay has values for."""
+        active = 0 if step.tracks is None else len(step.tracks)
+        counts = {'received': sum(self._counts.values()), **self._counts, 'active_tracks': active}
+        return self._factory.diagnostics(
+            step.frame.stamp_ns,
+            message=f'{active} tracks',
+            values={name: str(count) for name, count in counts.items()},
+        )
 
     def _file(self, message: RecordedMessage) -> None:
         if message.topic not in self._connections:

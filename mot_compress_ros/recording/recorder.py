@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, ExitStack
 from pathlib import Path
 from typing import Protocol
 
@@ -41,6 +41,15 @@ SUMMARY = 'summary.json'
 OUTPUTS = (*SINKS, REPORT, SUMMARY)
 
 
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """An error of the disk names the file."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f'{path}: cannot be written ({error.strerror or error})') from error
+
+
 class Recorder:
     """Feeds the sinks; leaving its context closes them all, whatever happened.
 
@@ -59,17 +68,18 @@ class Recorder:
         self.timeline = Timeline(info.class_names)
         self._info = info
         self._painter = TrackPainter(info.class_names)
-        self._sinks: list[Sink] = []
+        self._sinks: dict[str, Sink] = {}
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            for name in OUTPUTS:
-                (folder / name).unlink(missing_ok=True)
-            for name, factory in SINKS.items():
-                if name not in skip:
-                    self._sinks.append(factory(folder / name, info))
-        except OSError as error:
+            with _writing(folder):
+                folder.mkdir(parents=True, exist_ok=True)
+                for name in OUTPUTS:
+                    (folder / name).unlink(missing_ok=True)
+                for name, factory in SINKS.items():
+                    if name not in skip:
+                        self._sinks[name] = factory(folder / name, info)
+        except InputError:
             self.close()
-            raise InputError(f'{folder}: cannot be written ({error})') from error
+            raise
 
     def __enter__(self) -> Recorder:
         return self
@@ -78,22 +88,40 @@ class Recorder:
         self.close()
 
     def add(self, step: Step) -> None:
-        """Record one frame."""
+        """Record one frame.
+
+        Raises:
+            InputError: a file cannot be written; the run should end, and `finish` tells of it.
+        """
         annotated = self._painter.paint(step.image_bgr, step.tracks, caption=self._caption(step))
         self.timeline.add(step, annotated)
-        for sink in self._sinks:
-            sink.write(step, annotated)
+        for name, sink in self._sinks.items():
+            with _writing(self.folder / name):
+                sink.write(step, annotated)
 
     def finish(self, ending: Ending) -> Summary:
-        """Close the growing files, write report and summary, and return the latter."""
-        self.close()
+        """Close the growing files, write report and summary, and return the latter.
+
+        Raises:
+            InputError: a file cannot be written; the others are.
+        """
         summary = summarize(self._info, self.timeline, ending)
-        write_summary(self.folder / SUMMARY, summary)
-        page = render_report(self._info, self.timeline, summary)
-        part = self.folder / f'.{REPORT}.part'
-        part.write_text(page, encoding='utf-8')
-        part.replace(self.folder / REPORT)
+        with ExitStack() as stack:  # in reverse; one that fails must not keep the others away
+            stack.callback(self._write_report, summary)
+            stack.callback(self._write_summary, summary)
+            stack.callback(self.close)
         return summary
+
+    def _write_summary(self, summary: Summary) -> None:
+        with _writing(self.folder / SUMMARY):
+            write_summary(self.folder / SUMMARY, summary)
+
+    def _write_report(self, summary: Summary) -> None:
+        with _writing(self.folder / REPORT):
+            page = render_report(self._info, self.timeline, summary)
+            part = self.folder / f'.{REPORT}.part'
+            part.write_text(page, encoding='utf-8')
+            part.replace(self.folder / REPORT)
 
     def written(self) -> list[Path]:
         """The files that are there now."""
@@ -102,9 +130,10 @@ class Recorder:
     def close(self) -> None:
         """Close the growing files; a second call does nothing."""
         with ExitStack() as stack:  # one that fails must not keep the others open
-            for sink in self._sinks:
+            for name, sink in self._sinks.items():
+                stack.enter_context(_writing(self.folder / name))
                 stack.callback(sink.close)
-            self._sinks = []
+            self._sinks = {}
 
     def _caption(self, step: Step) -> str:
         first_ns = self.timeline.moments[0].stamp_ns if self.timeline.moments else None

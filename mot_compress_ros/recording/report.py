@@ -59,7 +59,8 @@ def _heading(info: RunInfo, summary: Summary) -> str:
         f'{escape(m.role)} <b>{escape(m.name)}</b> <code>{escape(m.sha256[:12])}</code>'
         for m in info.models
     )
-    cut = '' if summary['complete'] else '<p class="warn">The run was interrupted.</p>'
+    reason = summary['reason'] or 'The run was interrupted.'
+    cut = '' if summary['complete'] else f'<p class="warn">{escape(reason)}</p>'
     return (
         f'<header><h1>{escape(info.input_path)}</h1>'
         f'<p>{escape(info.input_kind)} at {info.fps_hz:g} frames per second, camera '

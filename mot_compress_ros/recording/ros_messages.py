@@ -11,12 +11,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from rosbags.typesys import get_types_from_msg, get_typestore, Stores
 from rosbags.typesys.store import Typestore
 
-from mot_compress_ros.boxes import xyxy_to_xywh
 from mot_compress_ros.datatypes import Frame, Tracks
+from mot_compress_ros.message_fields import detection_fields, DetectionFields, status_name
 from mot_compress_ros.recording.step import RecordedMessage
 
 if TYPE_CHECKING:
@@ -26,6 +25,8 @@ DETECTIONS = 'vision_msgs/msg/Detection2DArray'
 LABEL_INFO = 'vision_msgs/msg/LabelInfo'
 DIAGNOSTICS = 'diagnostic_msgs/msg/DiagnosticArray'
 COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
+# In place of the name of a node and of what it draws at each configure: a replay is repeatable.
+_NODE, _SESSION = 'mot_tracker', 'replay'
 
 DEFINITIONS: Mapping[str, str] = {
     'vision_msgs/msg/Point2D': 'float64 x\nfloat64 y',
@@ -59,12 +60,14 @@ class MessageFactory:
     Args:
         camera: name of the camera; topics start with it.
         class_names: by class id.
+        threshold: score below which nothing is detected.
     """
 
-    def __init__(self, *, camera: str, class_names: Sequence[str]) -> None:
+    def __init__(self, *, camera: str, class_names: Sequence[str], threshold: float) -> None:
         self.types = message_types()
         self._camera = camera
         self._class_names = tuple(class_names)
+        self._threshold = threshold
 
     def topic(self, name: str) -> str:
         """Full name of a topic of the camera."""
@@ -72,9 +75,11 @@ class MessageFactory:
 
     def tracks(self, frame: Frame, tracks: Tracks) -> RecordedMessage:
         """`<camera>/tracks`: an empty array where there are no tracks."""
-        xywh = xyxy_to_xywh(tracks.boxes_xyxy_px)  # (N, 4)
-        detections = [self._detection(frame, tracks, row, box) for row, box in enumerate(xywh)]
         header = self._header(frame.stamp_ns, frame.frame_id)
+        fields = detection_fields(
+            tracks, class_names=self._class_names, camera=self._camera, session=_SESSION
+        )
+        detections = [self._detection(header, one) for one in fields]
         return self._message(
             'tracks', DETECTIONS, frame.stamp_ns, header=header, detections=detections
         )
@@ -92,7 +97,7 @@ class MessageFactory:
             stamp_ns,
             header=self._header(stamp_ns, ''),
             class_map=class_map,
-            threshold=0.0,
+            threshold=self._threshold,
         )
 
     def image(self, name: str, frame: Frame, jpeg: bytes) -> RecordedMessage:
@@ -106,13 +111,15 @@ class MessageFactory:
             data=np.frombuffer(jpeg, np.uint8),
         )
 
-    def diagnostics(self, stamp_ns: int, values: Mapping[str, str]) -> RecordedMessage:
-        """`/diagnostics` with one status."""
+    def diagnostics(
+        self, stamp_ns: int, *, message: str, values: Mapping[str, str]
+    ) -> RecordedMessage:
+        """`/diagnostics` with the status of the camera."""
         key_value = self.types.types['diagnostic_msgs/msg/KeyValue']
         status = self.types.types['diagnostic_msgs/msg/DiagnosticStatus'](
             level=0,
-            name=f'replay: {self._camera}',
-            message='replaying',
+            name=status_name(node=_NODE, task=self._camera),
+            message=message,
             hardware_id=self._camera,
             values=[key_value(key=key, value=value) for key, value in values.items()],
         )
@@ -122,33 +129,25 @@ class MessageFactory:
             topic='/diagnostics', msgtype=DIAGNOSTICS, stamp_ns=stamp_ns, data=data
         )
 
-    def _detection(
-        self,
-        frame: Frame,
-        tracks: Tracks,
-        row: int,
-        xywh: NDArray[np.float64],
-    ) -> Msg:
+    def _detection(self, header: Msg, fields: DetectionFields) -> Msg:
         types = self.types.types
-        left, top, width, height = (float(value) for value in xywh)
         centre = types['vision_msgs/msg/Pose2D'](
-            position=types['vision_msgs/msg/Point2D'](x=left + width / 2, y=top + height / 2),
+            position=types['vision_msgs/msg/Point2D'](x=fields.center_x_px, y=fields.center_y_px),
             theta=0.0,
         )
         hypothesis = types['vision_msgs/msg/ObjectHypothesis'](
-            class_id=self._class_names[int(tracks.class_ids[row])],
-            score=float(tracks.scores[row]),
+            class_id=fields.class_name, score=fields.score
         )
         result = types['vision_msgs/msg/ObjectHypothesisWithPose'](
             hypothesis=hypothesis, pose=self._no_pose()
         )
         return types['vision_msgs/msg/Detection2D'](
-            header=self._header(frame.stamp_ns, frame.frame_id),
+            header=header,
             results=[result],
             bbox=types['vision_msgs/msg/BoundingBox2D'](
-                center=centre, size_x=width, size_y=height
+                center=centre, size_x=fields.size_x_px, size_y=fields.size_y_px
             ),
-            id=f'{self._camera}-{int(tracks.track_ids[row])}',
+            id=fields.track_id,
         )
 
     def _no_pose(self) -> Msg:

@@ -121,9 +121,11 @@ class Ending:
     """What is known after the last frame.
 
     Attributes:
-        complete: False where the run was interrupted.
+        complete: False where the run or its input ended early.
+        reason: what ended it, where it was not the user.
         wall_s: time the run took.
         unreadable: frames of the input that could not be read.
+        missing: frames that the input ought to hold after its last one.
         latencies_ms: percentiles by stage.
         counters: as `Health.counters`.
     """
@@ -133,3 +135,5 @@ class Ending:
     unreadable: int
     latencies_ms: Mapping[str, Percentiles]
     counters: Mapping[str, int]
+    missing: int = 0
+    reason: str = ''

@@ -26,6 +26,7 @@ class InputSummary(TypedDict):
     camera: str
     fps_hz: float
     expected_frames: int
+    missing_frames: int
 
 
 class ModelSummary(TypedDict):
@@ -71,6 +72,7 @@ class Summary(TypedDict):
     schema: int
     mode: str
     complete: bool
+    reason: str
     input: InputSummary
     models: list[ModelSummary]
     frames: FramesSummary
@@ -90,12 +92,14 @@ def summarize(info: RunInfo, timeline: Timeline, ending: Ending) -> Summary:
         'schema': SCHEMA,
         'mode': info.mode,
         'complete': ending.complete,
+        'reason': ending.reason,
         'input': {
             'path': info.input_path,
             'kind': info.input_kind,
             'camera': info.camera,
             'fps_hz': info.fps_hz,
             'expected_frames': info.expected_frames,
+            'missing_frames': ending.missing,
         },
         'models': [_model(model) for model in info.models],
         'frames': {

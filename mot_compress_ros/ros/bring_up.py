@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-import time
 
 from mot_compress_ros.console import complain
 from mot_compress_ros.errors import MotCompressError
@@ -12,24 +11,17 @@ from mot_compress_ros.ros.process import NodeProcess
 
 _START_S = 60.0
 _CONFIGURE_S = 300.0
+_WIND_DOWN_S = 15.0  # the node gives a frame in work ten
 
 
 class NodeError(MotCompressError):
     """The node died, or does not do what it was asked to."""
 
 
-def bring_up(client: TrackerClient, process: NodeProcess, check: Callable[[], None]) -> None:
+def bring_up(client: TrackerClient, process: NodeProcess) -> None:
     """Wait for the node, configure and activate it through its lifecycle services."""
     complain('starting the node ...')
-    end_s = time.monotonic() + _START_S
-    while True:
-        try:
-            client.wait_for_node(timeout_s=1.0)
-            break
-        except TimeoutError:
-            check()
-            if time.monotonic() > end_s:
-                raise
+    client.wait_for_node(timeout_s=_START_S)
     complain('loading and warming up the models ...')
     for transition in ('configure', 'activate'):
         if not client.change_state(transition, timeout_s=_CONFIGURE_S):
@@ -37,8 +29,18 @@ def bring_up(client: TrackerClient, process: NodeProcess, check: Callable[[], No
     client.wait_for_topics(timeout_s=_START_S)
 
 
-def check_running(process: NodeProcess, stop: Callable[[], bool]) -> None:
-    """Called wherever there is waiting.
+def wind_down(client: TrackerClient, process: NodeProcess) -> None:
+    """Deactivate and clean the node up; what does not work is said, and no reason to fail."""
+    try:
+        with client.watching(lambda: check_running(process)):
+            for transition in ('deactivate', 'cleanup'):
+                client.change_state(transition, timeout_s=_WIND_DOWN_S)
+    except (NodeError, TimeoutError) as error:
+        complain(f'warning: {error}')
+
+
+def check_running(process: NodeProcess, stop: Callable[[], bool] = bool) -> None:
+    """To be called wherever there is waiting.
 
     Raises:
         NodeError: the node is dead.

@@ -53,19 +53,19 @@ class CameraPort:
         self._class_names = class_names
         self._session = session
         # As image_transport does it: the base name is what a user remaps.
-        self.topic = node.resolve_topic_name(f'{camera}/image_raw')
-        if is_compressed:
-            self.topic += '/compressed'
+        base = node.resolve_topic_name(f'{camera}/image_raw')
+        self._receive = receive
         self._subscription = node.create_subscription(
             CompressedImage if is_compressed else Image,
-            self.topic,
-            lambda message: receive(camera, message),
+            f'{base}/compressed' if is_compressed else base,
+            self._hear,
             qos.images(),
             event_callbacks=SubscriptionEventCallbacks(
                 incompatible_qos=self._note_incompatible_qos, message_lost=self._note_lost
             ),
             qos_overriding_options=qos.overridable(),
         )
+        self.topic: str = self._subscription.topic_name  # the whole name may be remapped too
         self._tracks = node.create_lifecycle_publisher(
             Detection2DArray,
             f'{camera}/tracks',
@@ -110,6 +110,10 @@ class CameraPort:
         node.destroy_lifecycle_publisher(self._tracks)
         node.destroy_lifecycle_publisher(self._debug_image)
         node.destroy_publisher(self._label_info)
+
+    def _hear(self, message: ImageMessage) -> None:
+        self.incompatible_qos = ''  # whoever sends this one agrees
+        self._receive(self.camera, message)
 
     def _note_incompatible_qos(self, event: QoSRequestedIncompatibleQoSInfo) -> None:
         self.incompatible_qos = qos_policy_name_from_kind(event.last_policy_kind)

@@ -6,7 +6,8 @@ inside its own calls, so a caller needs no threads and sees a deterministic orde
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 import time
 from typing import Any, TypeAlias
 
@@ -72,6 +73,7 @@ class TrackerClient:
         self._base = self._name.rpartition('/')[0]
         self._is_compressed = image_transport == 'compressed'
         self._listener = listener
+        self._check: Callable[[], None] = lambda: None
         self.tracks: dict[str, list[Detection2DArray]] = {camera: [] for camera in cameras}
         self.label_info: dict[str, LabelInfo] = {}
         self.debug_images: dict[str, Image] = {}
@@ -111,31 +113,64 @@ class TrackerClient:
         """Subscribe a camera's debug image, which makes the node draw it; returns the way out."""
         return self._listen(f'{self._base}/{camera}/debug_image', Image, self._keep_debug_image)
 
+    @contextmanager
+    def watching(self, check: Callable[[], None]) -> Iterator[None]:
+        """Within the context, call `check` wherever there is waiting; what it raises ends that."""
+        before, self._check = self._check, check
+        try:
+            yield
+        finally:
+            self._check = before
+
     # --- images in, tracks out
 
     def send(self, frame: Frame) -> None:
         """Publish a frame as its camera would."""
+        self.publish(frame.camera, self._to_message(frame))
+
+    def _to_message(self, frame: Frame) -> Image | CompressedImage:
         header = Header(stamp=conversions.ns_to_stamp(frame.stamp_ns), frame_id=frame.frame_id)
         bgr = frame.image if frame.color_order == 'bgr' else frame.image[..., ::-1]
         if not self._is_compressed:
-            self.publish(frame.camera, conversions.to_image(bgr, header=header))
-            return
+            return conversions.to_image(bgr, header=header)
         data = cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
-        self.publish(frame.camera, CompressedImage(header=header, format='jpeg', data=data))
+        return CompressedImage(header=header, format='jpeg', data=data)
 
     def publish(self, camera: str, message: Image | CompressedImage) -> None:
         """Publish any message on the image topic of a camera."""
         self._publishers[camera].publish(message)
 
+    def insist(
+        self,
+        camera: str,
+        message: Image | CompressedImage,
+        *,
+        until: Callable[[], bool],
+        timeout_s: float,
+    ) -> None:
+        """Publish a message, again where it was lost on the way, until the condition holds.
+
+        The node does not track a known stamp twice.
+
+        Raises:
+            TimeoutError: it does not hold in time.
+        """
+        end_s = time.monotonic() + timeout_s
+        while (left_s := end_s - time.monotonic()) > 0:
+            self.publish(camera, message)
+            if self.spin_until(until, timeout_s=min(_RESEND_S, left_s)):
+                return
+        raise TimeoutError(
+            f'no tracks on {self._base}/{camera}/tracks for stamp '
+            f'{conversions.stamp_to_ns(message.header.stamp)} within {timeout_s} s; {self.hints()}'
+        )
+
     def exchange(self, frame: Frame, *, timeout_s: float = 30.0) -> Detection2DArray:
         """Send a frame and wait for its tracks: lock-step, so that no frame is dropped.
-
-        A frame lost on the way is sent again; the node does not track a known stamp twice.
 
         Raises:
             TimeoutError: no array of this stamp came.
         """
-        end_s = time.monotonic() + timeout_s
         arrays = self.tracks[frame.camera]
         known = len(arrays)
         stamp = conversions.ns_to_stamp(frame.stamp_ns)
@@ -143,14 +178,9 @@ class TrackerClient:
         def answers() -> list[Detection2DArray]:
             return [array for array in arrays[known:] if array.header.stamp == stamp]
 
-        while (left_s := end_s - time.monotonic()) > 0:
-            self.send(frame)
-            if self.spin_until(lambda: bool(answers()), timeout_s=min(_RESEND_S, left_s)):
-                return answers()[0]
-        raise TimeoutError(
-            f'no tracks on {self._base}/{frame.camera}/tracks for stamp {frame.stamp_ns} within '
-            f'{timeout_s} s; {self.hints()}'
-        )
+        message = self._to_message(frame)
+        self.insist(frame.camera, message, until=lambda: bool(answers()), timeout_s=timeout_s)
+        return answers()[0]
 
     # --- the node's state
 
@@ -222,11 +252,13 @@ class TrackerClient:
     def spin_until(self, condition: Callable[[], bool], *, timeout_s: float) -> bool:
         """Receive until the condition holds; False where it does not in time."""
         end_s = time.monotonic() + timeout_s
+        self._check()
         while not condition():
             left_s = end_s - time.monotonic()
             if left_s <= 0:
                 return False
             self._executor.spin_once(timeout_sec=min(_POLL_S, left_s))
+            self._check()
         return True
 
     def _call(self, kind: Any, name: str, request: Any, *, timeout_s: float = 30.0) -> Any:

@@ -19,6 +19,7 @@ from vision_msgs.msg import (
 
 from mot_compress_ros.datatypes import ColorOrder, Frame, Tracks
 from mot_compress_ros.image_decoding import decode_compressed, decode_image
+from mot_compress_ros.message_fields import detection_fields
 
 NS_PER_S = 1_000_000_000
 
@@ -62,39 +63,22 @@ def to_frame(message: Image | CompressedImage, *, camera: str, frame_index: int)
     )
 
 
-def track_id(*, camera: str, session: str, number: int) -> str:
-    """`<camera>-<session>-<number>`: unique over cameras and restarts; the number ends it."""
-    return f'{camera}-{session}-{number}'
-
-
-def track_number(identifier: str) -> int:
-    """The tracker's number in an id made by `track_id`."""
-    return int(identifier.rsplit('-', 1)[-1])
-
-
 def to_detection_array(
     tracks: Tracks, *, header: Header, class_names: tuple[str, ...], camera: str, session: str
 ) -> Detection2DArray:
     """Tracks as a standard message: boxes in source pixels, the source's header on everything."""
     message = Detection2DArray(header=header)
-    for box, score, class_id, number in zip(
-        tracks.boxes_xyxy_px.astype(float).tolist(),
-        tracks.scores.astype(float).tolist(),
-        tracks.class_ids.tolist(),
-        tracks.track_ids.tolist(),
-        strict=True,
+    for fields in detection_fields(
+        tracks, class_names=class_names, camera=camera, session=session
     ):
-        detection = Detection2D(
-            header=header, id=track_id(camera=camera, session=session, number=number)
-        )
-        x1, y1, x2, y2 = box
-        detection.bbox.center.position.x = (x1 + x2) / 2
-        detection.bbox.center.position.y = (y1 + y2) / 2
-        detection.bbox.size_x = x2 - x1
-        detection.bbox.size_y = y2 - y1
+        detection = Detection2D(header=header, id=fields.track_id)
+        detection.bbox.center.position.x = fields.center_x_px
+        detection.bbox.center.position.y = fields.center_y_px
+        detection.bbox.size_x = fields.size_x_px
+        detection.bbox.size_y = fields.size_y_px
         hypothesis = ObjectHypothesisWithPose()
-        hypothesis.hypothesis.class_id = class_names[class_id]
-        hypothesis.hypothesis.score = score
+        hypothesis.hypothesis.class_id = fields.class_name
+        hypothesis.hypothesis.score = fields.score
         detection.results = [hypothesis]
         message.detections.append(detection)
     return message

@@ -18,6 +18,7 @@ from mot_compress_ros.command_line import (
     build_config,
     chosen_options,
     describe_files,
+    EXIT_INCOMPLETE,
     EXIT_INTERRUPTED,
     EXIT_USER_ERROR,
     StopSignal,
@@ -25,6 +26,7 @@ from mot_compress_ros.command_line import (
 from mot_compress_ros.console import complain, say
 from mot_compress_ros.errors import InputError, MotCompressError
 from mot_compress_ros.recording.summary import Summary
+from mot_compress_ros.replay import VIDEO_AND_IMAGES
 from mot_compress_ros.ros.bring_up import NodeError
 from mot_compress_ros.ros.live_run import LiveOptions, run_live
 
@@ -41,20 +43,18 @@ def isolate() -> None:
 
 
 def sample_path() -> Path:
-    """The sample recording that ships with the project.
+    """The sample recording in a checkout of the project.
 
     Raises:
         InputError: it is not there.
     """
-    root = Path(__file__).resolve().parents[2]
-    # An installed package lies in <prefix>/lib/pythonX/site-packages, its data in <prefix>/share.
-    places = [root, *(parent / 'share' / 'mot_compress_ros' for parent in root.parents)]
-    for place in places:
-        if (place / SAMPLE).exists():
-            return place / SAMPLE
-    raise InputError(
-        f'{root / SAMPLE}: the sample is missing; name an input with --bag, --video or --sequence'
-    )
+    sample = Path(__file__).resolve().parents[2] / SAMPLE
+    if not sample.exists():
+        raise InputError(
+            f'{sample}: the sample comes with a checkout only; name an input with --bag, --video '
+            'or --sequence'
+        )
+    return sample
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -76,9 +76,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _rate(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
     if not 0.01 <= value <= 100:
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f'got {text}, legal range 0.01 to 100')
     return value
 
 
@@ -97,6 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             limit=given.limit,
             rate=given.rate,
             lockstep=given.lockstep,
+            skip=VIDEO_AND_IMAGES if given.no_video else (),
         )
         config, settings = build_config(given), chosen_options(given)
         with StopSignal() as stop:
@@ -111,6 +115,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         complain('interrupted')
         return EXIT_INTERRUPTED
     _say_result(summary, files)
+    if summary['reason']:
+        complain(f'warning: {summary["reason"]}')
+        return EXIT_INCOMPLETE
     return 0 if summary['complete'] else EXIT_INTERRUPTED
 
 

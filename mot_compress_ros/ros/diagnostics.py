@@ -14,10 +14,13 @@ from rclpy.lifecycle import LifecycleNode
 from std_msgs.msg import Header
 
 from mot_compress_ros.health import Health
+from mot_compress_ros.message_fields import status_name
 from mot_compress_ros.ros.camera_port import CameraPort
 from mot_compress_ros.ros.monitor import Activity, assess_camera, Level
 from mot_compress_ros.ros.session import TrackingSession
 
+# Told from the start, so that a display has them before the first of each.
+_EXPECTED = ('frames_bad', 'frames_dropped', 'late_frames', 'tracker_resets', 'resolution_changes')
 _GRAVITY = (Level.OK, Level.WARN, Level.STALE, Level.ERROR)
 
 
@@ -99,7 +102,7 @@ class Diagnostics:
     ) -> DiagnosticStatus:
         return DiagnosticStatus(
             level=bytes([level]),
-            name=f'{self._node.get_name()}: {task}',
+            name=status_name(node=self._node.get_name(), task=task),
             message=message,
             hardware_id=hardware_id,
             values=[KeyValue(key=key, value=_text(value)) for key, value in values.items()],
@@ -123,6 +126,8 @@ def _activity_values(activity: Activity) -> dict[str, object]:
         'num_non_increasing_msg': activity.non_increasing,
         'received': activity.received,
         'processed': activity.processed,
+        'duplicates': activity.duplicates,
+        'late': activity.late,
         'dropped': activity.dropped,
         'lost_in_transport': activity.lost,
         'bad': activity.bad,
@@ -148,7 +153,7 @@ def _session_values(session: TrackingSession) -> dict[str, object]:
         values['teacher'] = pipeline.teacher.name
         values['teacher_sha256'] = pipeline.teacher.manifest.weights_sha256
     counters = session.health.counters()
-    for name in sorted({*counters, 'frames_bad', 'tracker_resets', 'resolution_changes'}):
+    for name in sorted({*counters, *_EXPECTED}):
         values[name] = counters.get(name, 0)
     return {**values, **_latency_values(session.health)}
 

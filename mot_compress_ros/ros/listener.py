@@ -13,10 +13,12 @@ from rclpy.serialization import serialize_message
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
 from mot_compress_ros.datatypes import Tracks, TrackState
-from mot_compress_ros.health import Percentiles
+from mot_compress_ros.health import Health, Percentiles
+from mot_compress_ros.message_fields import track_number
 from mot_compress_ros.recording import RecordedMessage
 from mot_compress_ros.ros import conversions
 
+_WINDOW = 100_000  # an hour of video: the percentiles are of the whole run
 _RECORDED = (Detection2DArray, DiagnosticArray, LabelInfo)
 
 
@@ -49,6 +51,7 @@ class Listener:
         self._before_first: list[tuple[str, object]] = []
         self._by_stamp: dict[int, Exchange] = {}
         self._latest_answer = -1
+        self._health = Health(window=_WINDOW)
 
     def sending(self, stamp_ns: int) -> None:
         """Open the account of a frame."""
@@ -82,11 +85,7 @@ class Listener:
 
     def latency(self) -> Percentiles | None:
         """Percentiles over all answered frames."""
-        samples = [e.latency_ms for e in self.exchanges if e.latency_ms is not None]
-        if not samples:
-            return None
-        p50, p95, p99 = (float(p) for p in np.percentile(samples, [50, 95, 99]))
-        return Percentiles(p50=p50, p95=p95, p99=p99, n=len(samples))
+        return self._health.percentiles_ms('total')
 
     def _hear_tracks(self, topic: str, message: Detection2DArray) -> None:
         exchange = self._by_stamp.get(conversions.stamp_to_ns(message.header.stamp))
@@ -94,6 +93,7 @@ class Listener:
             return  # of a frame from before this recording, or an answer to one sent again
         exchange.answer = message
         exchange.latency_ms = 1e3 * (time.monotonic() - exchange.sent_s)
+        self._health.record_ms('total', exchange.latency_ms)
         exchange.messages.append(_recorded(topic, message, exchange.stamp_ns))
         self.answered += 1
         self.track_ids.update(detection.id for detection in message.detections)
@@ -118,7 +118,7 @@ def to_tracks(message: Detection2DArray, class_names: Sequence[str]) -> Tracks:
         class_ids=np.array(
             [class_names.index(d.results[0].hypothesis.class_id) for d in detections], np.int64
         ),
-        track_ids=np.array([conversions.track_number(d.id) for d in detections], np.int64),
+        track_ids=np.array([track_number(d.id) for d in detections], np.int64),
         velocities_px_s=np.zeros((n, 2), np.float32),
         states=np.full(n, TrackState.CONFIRMED, np.int64),
         ages=zeros,

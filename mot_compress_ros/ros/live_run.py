@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -12,14 +13,14 @@ import time
 
 from mot_compress_ros.console import complain, ProgressLine
 from mot_compress_ros.datatypes import Frame
-from mot_compress_ros.errors import InputError
+from mot_compress_ros.errors import InputError, MotCompressError
 from mot_compress_ros.health import Percentiles
 from mot_compress_ros.inference import load_bundle
 from mot_compress_ros.options import to_mapping
 from mot_compress_ros.pipeline import PipelineConfig
 from mot_compress_ros.recording import Ending, ModelInfo, Recorder, RunInfo, Step
 from mot_compress_ros.recording.summary import Summary
-from mot_compress_ros.ros.bring_up import bring_up, check_running, last_words
+from mot_compress_ros.ros.bring_up import bring_up, check_running, last_words, wind_down
 from mot_compress_ros.ros.client import TrackerClient
 from mot_compress_ros.ros.listener import Exchange, Listener, to_tracks
 from mot_compress_ros.ros.outgoing import image_transport, outgoing
@@ -44,6 +45,7 @@ class LiveOptions:
     limit: int = 0
     rate: float = 1.0
     lockstep: bool = False
+    skip: tuple[str, ...] = ()
 
 
 def run_live(
@@ -67,10 +69,12 @@ def run_live(
     Raises:
         MotCompressError: input, model or output are not usable, or the node died.
         TimeoutError: the node does not answer.
+
+    What goes wrong while it plays is raised after the files were written that tell of it.
     """
     source = open_source(options.input, topic=options.topic, fps_hz=options.fps_hz)
-    # Read here too, so that a bad bundle is told before a node is started.
-    models = _models(options)
+    # Read before a node is started, so that a bad bundle is told at once.
+    _models(options)
     total = min(len(source), options.limit or len(source))
     try:
         options.output.mkdir(parents=True, exist_ok=True)
@@ -79,49 +83,49 @@ def run_live(
     listener = Listener()
     parameters = node_parameters(source, options, config, settings)
     with NodeProcess(parameters, log_file=options.output / NODE_LOG) as process:
-        check = partial(check_running, process, stop)
         with TrackerClient(
             cameras=[source.camera],
             image_transport=image_transport(source),
             listener=listener.hear,
         ) as client:
-            bring_up(client, process, check)
-            class_names = _class_names(client, source.camera)
-            ending = _track(client, source, listener, options, check=check, total=total)
+            with client.watching(lambda: check_running(process, stop)):
+                bring_up(client, process)
+                class_names = _class_names(client, source.camera)
+                start_s = time.monotonic()
+                failure = _play(source, client, listener, options=options, total=total)
+                wall_s = time.monotonic() - start_s
+            ending = _ending(client, listener, source, failure=failure, wall_s=wall_s)
+            wind_down(client, process)
         code = process.stop()
         if code:
             complain(f'warning: the node ended with code {code}: {last_words(process)}')
-    info = RunInfo(
+    info = _run_info(source, options, config, class_names=class_names, expected_frames=total)
+    recorded = _record(source, listener, info, ending, options, stop=stop)
+    if isinstance(failure, Exception):
+        complain(f'{options.output} holds what came back by then')
+        raise failure
+    return recorded
+
+
+def _run_info(
+    source: Source,
+    options: LiveOptions,
+    config: PipelineConfig,
+    *,
+    class_names: tuple[str, ...],
+    expected_frames: int,
+) -> RunInfo:
+    return RunInfo(
         mode='live',
         input_path=str(options.input),
         input_kind=source.kind,
         camera=source.camera,
         fps_hz=source.fps,
-        expected_frames=total,
+        expected_frames=expected_frames,
         class_names=class_names,
-        models=models,
+        models=_models(options),
         options=to_mapping(config),
     )
-    return _record(source, listener, info, ending, options.output, stop=stop)
-
-
-def _track(
-    client: TrackerClient,
-    source: Source,
-    listener: Listener,
-    options: LiveOptions,
-    *,
-    check: Callable[[], None],
-    total: int,
-) -> Ending:
-    """Play everything and bring the node down; how it went."""
-    start_s = time.monotonic()
-    complete = _play(source, client, listener, options=options, check=check, total=total)
-    wall_s = time.monotonic() - start_s
-    ending = _ending(client, listener, source, complete=complete, wall_s=wall_s)
-    for transition in ('deactivate', 'cleanup'):
-        client.change_state(transition)
-    return ending
 
 
 def node_parameters(
@@ -162,12 +166,11 @@ def _play(
     listener: Listener,
     *,
     options: LiveOptions,
-    check: Callable[[], None],
     total: int,
-) -> bool:
-    """Play the source; False where it was interrupted."""
+) -> BaseException | None:
+    """Play the source; what ended it early, if anything did."""
     pace = Pace(rate=options.rate, fps_hz=source.fps, lockstep=options.lockstep)
-    player = Player(client, listener, camera=source.camera, pace=pace, check=check)
+    player = Player(client, listener, camera=source.camera, pace=pace)
     with ProgressLine(total) as line:
 
         def show() -> None:
@@ -175,9 +178,9 @@ def _play(
 
         try:
             player.play(islice(outgoing(source), options.limit or None), on_frame=show)
-        except KeyboardInterrupt:
-            return False
-    return True
+        except (KeyboardInterrupt, MotCompressError, TimeoutError) as error:
+            return error
+    return None
 
 
 def _status(listener: Listener) -> str:
@@ -190,9 +193,15 @@ def _status(listener: Listener) -> str:
 
 
 def _ending(
-    client: TrackerClient, listener: Listener, source: Source, *, complete: bool, wall_s: float
+    client: TrackerClient,
+    listener: Listener,
+    source: Source,
+    *,
+    failure: BaseException | None,
+    wall_s: float,
 ) -> Ending:
     """What the node says of itself in its last diagnostics, and what was measured here."""
+    reason = str(failure) if isinstance(failure, Exception) else source.early_end
     client.spin(1.1)  # the longest period of diagnostics is one second
     node, camera = client.values('node'), client.values(source.camera)
     latencies = _node_latencies(node)
@@ -201,9 +210,11 @@ def _ending(
         latencies['total'] = total
     counters = {key: int(value) for key, value in {**camera, **node}.items() if value.isdecimal()}
     return Ending(
-        complete=complete,
+        complete=failure is None and not reason,
+        reason=reason,
         wall_s=wall_s,
         unreadable=source.skipped,
+        missing=source.missing,
         latencies_ms=latencies,
         counters=counters,
     )
@@ -224,24 +235,42 @@ def _record(
     listener: Listener,
     info: RunInfo,
     ending: Ending,
-    output: Path,
+    options: LiveOptions,
     *,
     stop: Callable[[], bool],
 ) -> tuple[Summary, list[Path]]:
     """Read the source again and write the files; done after playing, to leave the node its CPU."""
     complain('writing the files ...')
-    stopped_before = not ending.complete
-    exchanges = listener.exchanges
-    with Recorder(output, info) as recorder:
-        with ProgressLine(len(exchanges)) as line:
-            for done, (frame, exchange) in enumerate(zip(source, exchanges, strict=False), 1):
-                if stop() and not stopped_before:
-                    ending = replace(ending, complete=False)
-                    break
-                recorder.add(_step(frame, exchange, info.class_names))
-                line.update(done, str)
-        summary = recorder.finish(ending)
+    with Recorder(options.output, info, skip=options.skip) as recorder:
+        try:
+            complete = _add_steps(recorder, source, listener, info, ending, stop=stop)
+        except MotCompressError as error:
+            with suppress(MotCompressError):  # a full disk again; the first error says it
+                recorder.finish(replace(ending, complete=False, reason=str(error)))
+            raise
+        summary = recorder.finish(replace(ending, complete=complete))
         return summary, recorder.written()
+
+
+def _add_steps(
+    recorder: Recorder,
+    source: Source,
+    listener: Listener,
+    info: RunInfo,
+    ending: Ending,
+    *,
+    stop: Callable[[], bool],
+) -> bool:
+    """Record every frame that was sent; whether the run is complete with that."""
+    exchanges = listener.exchanges
+    stopped_before = stop()
+    with ProgressLine(len(exchanges)) as line:
+        for done, (exchange, frame) in enumerate(zip(exchanges, source, strict=False), 1):
+            if stop() and not stopped_before:
+                return False
+            recorder.add(_step(frame, exchange, info.class_names))
+            line.update(done, str)
+    return ending.complete
 
 
 def _step(frame: Frame, exchange: Exchange, class_names: Sequence[str]) -> Step:

@@ -7,10 +7,19 @@ newest frame, latency does not grow under load, and no camera can push another o
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import Enum
 import threading
 from typing import Generic, TypeVar
 
 T = TypeVar('T')
+
+
+class Put(Enum):
+    """What became of an item that was put."""
+
+    KEPT = 'kept'
+    REPLACED = 'replaced'  # it was kept, and an older one dropped for it
+    REFUSED = 'refused'
 
 
 class Mailbox(Generic[T]):
@@ -27,27 +36,24 @@ class Mailbox(Generic[T]):
             self._slots = dict.fromkeys(self._slots)
             self._is_open = True
 
-    def close(self) -> None:
-        """Take nothing in any more, throw away what waits and wake the worker."""
+    def close(self) -> list[str]:
+        """Take nothing in any more and wake the worker; the cameras whose item is thrown away."""
         with self._changed:
+            waiting = [camera for camera, item in self._slots.items() if item is not None]
             self._slots = dict.fromkeys(self._slots)
             self._is_open = False
             self._changed.notify_all()
+            return waiting
 
-    @property
-    def is_open(self) -> bool:
-        """Whether messages are taken in."""
-        return self._is_open
-
-    def put(self, camera: str, item: T) -> bool:
-        """Leave `item` as the newest of `camera`; True where an older one was dropped for it."""
+    def put(self, camera: str, item: T) -> Put:
+        """Leave `item` as the newest of `camera`; refused where the mailbox is closed."""
         with self._changed:
             if not self._is_open:
-                return False
-            dropped = self._slots[camera] is not None
+                return Put.REFUSED
+            replaced = self._slots[camera] is not None
             self._slots[camera] = item
             self._changed.notify()
-            return dropped
+            return Put.REPLACED if replaced else Put.KEPT
 
     def take(self) -> dict[str, T]:
         """Wait for messages and take all that wait, in the order of the cameras.

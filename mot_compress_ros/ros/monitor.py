@@ -28,8 +28,11 @@ class Activity:
     """A snapshot of one camera's stream; rates and ages are by a monotonic clock.
 
     Attributes:
-        received, processed, dropped, bad, ignored, lost: counts of messages: taken in, tracked,
-            replaced by a newer one, not decodable, come while inactive, lost in transport.
+        received, ignored, lost: counts of messages: taken in, come while inactive, lost in
+            transport.
+        processed, duplicates, late, dropped, bad: what became of those taken in: tracked, known
+            already, older than what was tracked, replaced by a newer one or thrown away at
+            deactivation, not decodable or not trackable. They add up to `received`.
         non_increasing: messages whose stamp was not newer than the one before.
         recent_bad: bad messages among the last outcomes.
         recent_non_increasing: non-increasing stamps among the last arrivals.
@@ -42,6 +45,8 @@ class Activity:
 
     received: int
     processed: int
+    duplicates: int
+    late: int
     dropped: int
     bad: int
     ignored: int
@@ -59,14 +64,18 @@ class Activity:
     last_error: str
 
 
+_COUNTS = (
+    *('received', 'processed', 'duplicates', 'late', 'dropped', 'bad'),
+    *('ignored', 'lost', 'non_increasing'),
+)
+
+
 class CameraMonitor:
     """Counts what happens to one camera's messages; called by the executor and the worker."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._counts = dict.fromkeys(
-            ('received', 'processed', 'dropped', 'bad', 'ignored', 'lost', 'non_increasing'), 0
-        )
+        self._counts = dict.fromkeys(_COUNTS, 0)
         self._delay_ms: float | None = None
         self._active_tracks = 0
         self._last_error = ''
@@ -86,8 +95,8 @@ class CameraMonitor:
             self._begin()
             self._active_tracks = 0
 
-    def arrived(self, *, stamp_ns: int, dropped_older: bool) -> None:
-        """Count a message that was taken in, and the one it replaced."""
+    def arrived(self, *, stamp_ns: int) -> None:
+        """Count a message that was taken in."""
         with self._lock:
             self._last_arrival = time.monotonic()
             stale = bool(self._arrivals) and stamp_ns <= self._arrivals[-1][1]
@@ -95,8 +104,17 @@ class CameraMonitor:
             self._non_increasing.append(stale)
             self._losses.append(0)
             self._counts['received'] += 1
-            self._counts['dropped'] += dropped_older
             self._counts['non_increasing'] += stale
+
+    def dropped(self) -> None:
+        """Count a message that nobody looked at: for a newer one, or for a deactivation."""
+        with self._lock:
+            self._counts['dropped'] += 1
+
+    def late(self) -> None:
+        """Count a frame that came after a newer one was tracked."""
+        with self._lock:
+            self._counts['late'] += 1
 
     def ignored(self) -> None:
         """Count a message that came while the node was not active."""
@@ -116,11 +134,11 @@ class CameraMonitor:
             self._outcomes_bad.append(True)
             self._last_error = reason
 
-    def tracked(self, *, active_tracks: int, delay_ms: float) -> None:
-        """Count a frame whose tracks were published."""
+    def tracked(self, *, active_tracks: int, delay_ms: float, is_duplicate: bool = False) -> None:
+        """Count a frame whose tracks were published; of a duplicate they are known already."""
         with self._lock:
             self._last_processed = time.monotonic()
-            self._counts['processed'] += 1
+            self._counts['duplicates' if is_duplicate else 'processed'] += 1
             self._outcomes_bad.append(False)
             self._active_tracks = active_tracks
             self._delay_ms = delay_ms
@@ -129,7 +147,7 @@ class CameraMonitor:
         """The state of the stream now."""
         with self._lock:
             now = time.monotonic()
-            rate_node, rate_msg = _rates(self._arrivals)
+            rate_node, rate_msg = _rates(self._arrivals, now_s=now)
             return Activity(
                 **self._counts,
                 recent_bad=sum(self._outcomes_bad),
@@ -145,15 +163,21 @@ class CameraMonitor:
             )
 
 
-def _rates(arrivals: deque[tuple[float, int]]) -> tuple[float, float]:
-    """Arrivals per second by clock and by stamps; 0 where there are too few to tell."""
+def _rates(arrivals: deque[tuple[float, int]], *, now_s: float) -> tuple[float, float]:
+    """Arrivals per second by clock and by stamps; 0 where there are too few to tell.
+
+    By the clock, silence counts: who has waited a second for an image does not get thirty. Up to
+    two periods are left to jitter.
+    """
     if len(arrivals) < 2:
         return 0.0, 0.0
     intervals = len(arrivals) - 1
     clock_s = arrivals[-1][0] - arrivals[0][0]
     stamps_s = (arrivals[-1][1] - arrivals[0][1]) / 1e9
+    silence_s = now_s - arrivals[-1][0]
+    at_most_hz = 2 / silence_s if silence_s > 0 else float('inf')
     return (
-        intervals / clock_s if clock_s > 0 else 0.0,
+        min(intervals / clock_s, at_most_hz) if clock_s > 0 else 0.0,
         intervals / stamps_s if stamps_s > 0 else 0.0,
     )
 

@@ -23,6 +23,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 
+from mot_compress_ros.errors import InvalidOptionError
 from mot_compress_ros.ros import qos
 from mot_compress_ros.ros.diagnostics import Diagnostics
 from mot_compress_ros.ros.parameter_declaration import (
@@ -48,7 +49,8 @@ class MotTrackerNode(LifecycleNode):
         parameter_overrides: parameters given by code, before those of the command line.
 
     Raises:
-        rclpy.exceptions.ParameterException: a parameter given at start is not legal.
+        rclpy.exceptions.ParameterException, InvalidOptionError: a parameter given at start is
+            unknown or not legal.
     """
 
     def __init__(self, *, parameter_overrides: Sequence[Parameter] = ()) -> None:
@@ -184,7 +186,7 @@ def _stop(stopping: threading.Event) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the node until SIGINT or SIGTERM; 0 after a clean end, 2 for illegal parameters."""
+    """Run the node until SIGINT or SIGTERM; 0 after a clean end, 2 for parameters not legal."""
     # With rclpy's handlers the context is gone before the node can stop its worker.
     rclpy.init(
         args=None if arguments is None else list(arguments),
@@ -195,7 +197,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(number, lambda *_: _stop(stopping))
     try:
         node = MotTrackerNode()
-    except ParameterException as error:
+    except (ParameterException, InvalidOptionError) as error:
         rclpy.logging.get_logger('mot_tracker').fatal(str(error))
         rclpy.shutdown()
         return 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 import sys
 
 from rcl_interfaces.msg import (
@@ -14,21 +15,25 @@ from rcl_interfaces.msg import (
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from mot_compress_ros.errors import InvalidOptionError
 from mot_compress_ros.options import OptionInfo
-from mot_compress_ros.ros.parameters import parameter_options, refusal
+from mot_compress_ros.ros.parameters import build_options, parameter_options, refusal
 
 _INT_LIMIT = 2**63 - 1
 
 
 def declare_parameters(node: Node) -> None:
-    """Declare every parameter.
+    """Declare every parameter, and refuse now what configure would refuse later.
 
     Raises:
         rclpy.exceptions.ParameterException: a value given at start has the wrong type or range.
+        InvalidOptionError: a value given at start is not legal, or its name is unknown.
     """
     for info in parameter_options().values():
         default = list(info.default) if isinstance(info.default, tuple) else info.default
         node.declare_parameter(info.name, default, _descriptor(info))
+    _refuse_unknown(node)
+    build_options(read_parameters(node))
 
 
 def read_parameters(node: Node) -> dict[str, object]:
@@ -48,6 +53,18 @@ def guard_parameters(node: Node, *, is_configured: Callable[[], bool]) -> None:
         return SetParametersResult(successful=not reason, reason=reason)
 
     node.add_on_set_parameters_callback(check)
+
+
+def _refuse_unknown(node: Node) -> None:
+    """ROS drops a value nobody declares without a word, so a typo would pass for a setting."""
+    # rclpy has no public name for what the command line and parameter files say.
+    given: dict[str, Parameter] = node._parameter_overrides
+    for name in given:
+        # Those of QoS are declared with their topics, when the node is configured.
+        if not node.has_parameter(name) and not name.startswith('qos_overrides.'):
+            alike = get_close_matches(name, parameter_options(), n=1)
+            hint = f'; did you mean {alike[0]}?' if alike else ''
+            raise InvalidOptionError(f'unknown parameter {name}{hint}')
 
 
 def _descriptor(info: OptionInfo) -> ParameterDescriptor:

@@ -19,7 +19,8 @@ T = TypeVar('T')
 _LONGEST_PAUSE_S = 2.0
 _SHORTEST_SPIN_S = 0.001
 _SETTLE_S = 10.0
-_RESEND_S = 5.0
+# Frames that the node says it will not answer.
+_REFUSALS = ('late_frames', 'frames_bad')
 _AHEAD = 4
 
 
@@ -55,7 +56,6 @@ class Player:
         listener: keeps what comes back.
         camera: name of the camera.
         pace: how fast.
-        check: called wherever there is waiting; raises where there is nothing to wait for.
     """
 
     def __init__(
@@ -65,14 +65,13 @@ class Player:
         *,
         camera: str,
         pace: Pace,
-        check: Callable[[], None],
     ) -> None:
         self._client = client
         self._listener = listener
         self._camera = camera
         self._pace = pace
-        self._check = check
         self._due_s = 0.0
+        self._refused = 0
         self._previous_ns: int | None = None
 
     def play(self, messages: Iterable[Outgoing], *, on_frame: Callable[[], None]) -> None:
@@ -87,19 +86,15 @@ class Player:
         """
         with read_ahead(messages) as ready:
             for item in ready:
-                self._check()
-                if not self._pace.lockstep:
-                    self._wait_until_due(item.stamp_ns)
-                self._send(item)
                 if self._pace.lockstep:
-                    self._wait_for_answer(item)
+                    self._exchange(item)
+                else:
+                    self._wait_until_due(item.stamp_ns)
+                    self._listener.sending(item.stamp_ns)
+                    self._client.publish(self._camera, item.message)
                 on_frame()
-        self._settle()
+        self._client.spin_until(self._is_settled, timeout_s=_SETTLE_S)
         on_frame()
-
-    def _send(self, item: Outgoing) -> None:
-        self._listener.sending(item.stamp_ns)
-        self._client.publish(self._camera, item.message)
 
     def _wait_until_due(self, stamp_ns: int) -> None:
         """Receive until the next frame is due."""
@@ -110,28 +105,26 @@ class Player:
         self._previous_ns = stamp_ns
         self._client.spin(max(self._due_s - time.monotonic(), _SHORTEST_SPIN_S))
 
-    def _wait_for_answer(self, item: Outgoing) -> None:
-        """Receive until the tracks of the frame are there.
+    def _exchange(self, item: Outgoing) -> None:
+        """Send a frame and receive until its tracks are there, or the node will not track it."""
+        self._refused = self._refusals()
+        self._listener.sending(item.stamp_ns)
+        self._client.insist(
+            self._camera,
+            item.message,
+            until=self._is_settled,
+            timeout_s=self._pace.answer_timeout_s,
+        )
 
-        A frame lost on the way is sent again; the node does not track a known stamp twice.
-        """
-        end_s = time.monotonic() + self._pace.answer_timeout_s
-        while not self._client.spin_until(self._listener.settled, timeout_s=_RESEND_S):
-            self._check()
-            if time.monotonic() > end_s:
-                raise TimeoutError(
-                    f'no tracks of stamp {item.stamp_ns} within {self._pace.answer_timeout_s} s; '
-                    f'{self._client.hints()}'
-                )
-            self._client.publish(self._camera, item.message)
+    def _is_settled(self) -> bool:
+        """Whether the last frame has its tracks, or will have none."""
+        refused = self._pace.lockstep and self._refusals() > self._refused
+        return refused or self._listener.settled()
 
-    def _settle(self) -> None:
-        """Wait for the tracks of the last frame; give up where it was lost on the way."""
-        end_s = time.monotonic() + _SETTLE_S
-        while time.monotonic() < end_s:
-            self._check()
-            if self._client.spin_until(self._listener.settled, timeout_s=0.5):
-                return
+    def _refusals(self) -> int:
+        """Frames of the camera that the node counted without tracks, by its last diagnostics."""
+        values = self._client.values('node')
+        return sum(int(values.get(name, 0)) for name in _REFUSALS)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from mot_compress_ros.health import Health
 from mot_compress_ros.pipeline import build_pipeline, PipelineConfig
 from mot_compress_ros.ros import conversions
 from mot_compress_ros.ros.camera_port import CameraPort, ImageMessage
-from mot_compress_ros.ros.mailbox import Mailbox
+from mot_compress_ros.ros.mailbox import Mailbox, Put
 from mot_compress_ros.ros.parameters import NodeOptions
 from mot_compress_ros.ros.throttled_log import ThrottledLog
 
@@ -36,9 +36,14 @@ class Received:
 class TrackingSession:
     """A loaded, warm pipeline connected to its topics; the gate is closed until `start`.
 
+    Attributes:
+        patience_s: how long `stop` waits for the frame in work.
+
     Raises:
         MotCompressError: a model cannot be used; nothing is left behind on the graph.
     """
+
+    patience_s = 10.0
 
     def __init__(self, node: LifecycleNode, options: NodeOptions, config: PipelineConfig) -> None:
         self._node = node
@@ -57,6 +62,7 @@ class TrackingSession:
         self._config = self._applied = config  # wanted, and in use by the worker
         self._mailbox: Mailbox[Received] = Mailbox(options.cameras)
         self._frame_indices = dict.fromkeys(options.cameras, 0)
+        self._published: dict[str, Tracks] = {}  # the latest of each camera
         self._worker: threading.Thread | None = None
         self.ports: dict[str, CameraPort] = {}
         try:
@@ -90,7 +96,7 @@ class TrackingSession:
     @property
     def is_running(self) -> bool:
         """Whether images are tracked."""
-        return self._worker is not None
+        return self._worker is not None and self._worker.is_alive()
 
     def start(self) -> None:
         """Open the gate; tracks of before a pause are forgotten."""
@@ -102,11 +108,12 @@ class TrackingSession:
         self._worker = threading.Thread(target=self._run, name='tracking', daemon=True)
         self._worker.start()
 
-    def stop(self, *, timeout_s: float = 10.0) -> bool:
+    def stop(self) -> bool:
         """Close the gate and wait for the frame in work; False where it does not end in time."""
-        self._mailbox.close()
+        for camera in self._mailbox.close():
+            self._drop(camera)
         if self._worker is not None:
-            self._worker.join(timeout_s)
+            self._worker.join(self.patience_s)
             if self._worker.is_alive():
                 return False
             self._worker = None
@@ -126,20 +133,22 @@ class TrackingSession:
     def receive(self, camera: str, message: ImageMessage) -> None:
         """Keep the newest message of a camera; called by the executor."""
         monitor = self.ports[camera].monitor
-        if not self._mailbox.is_open:
+        put = self._mailbox.put(camera, Received(message=message, arrival_s=time.monotonic()))
+        if put is Put.REFUSED:
             monitor.ignored()
             return
-        item = Received(message=message, arrival_s=time.monotonic())
-        dropped = self._mailbox.put(camera, item)
-        monitor.arrived(
-            stamp_ns=conversions.stamp_to_ns(message.header.stamp), dropped_older=dropped
-        )
+        monitor.arrived(stamp_ns=conversions.stamp_to_ns(message.header.stamp))
         self.health.count('frames_received')
-        self.health.count('frames_dropped', int(dropped))
+        if put is Put.REPLACED:
+            self._drop(camera)
 
     def _run(self) -> None:
         while batch := self._mailbox.take():
-            self._work(batch)
+            try:
+                self._work(batch)
+            except Exception as error:  # a dead worker would look like a silent camera
+                for camera in batch:
+                    self._fail(camera, f'{type(error).__name__}: {error}')
 
     def _work(self, batch: dict[str, Received]) -> None:
         """Track the newest message of each camera that has one."""
@@ -147,8 +156,10 @@ class TrackingSession:
             self._applied = self._config
             self.pipeline.reconfigure(self._applied)
         frames = [frame for frame in map(self._decode, batch, batch.values()) if frame]
-        for frame, tracks in zip(frames, self._step(frames), strict=True):
-            if tracks is not None:
+        for frame, tracks in self._track(frames):
+            if tracks is None:
+                self.ports[frame.camera].monitor.late()
+            else:
                 self._publish(frame, tracks, batch[frame.camera])
 
     def _decode(self, camera: str, received: Received) -> Frame | None:
@@ -160,21 +171,23 @@ class TrackingSession:
                 return conversions.to_frame(received.message, camera=camera, frame_index=index)
         except MotCompressError as error:
             self._fail(camera, str(error))
-            return None
+        except Exception as error:  # an image that does not fit into the memory, for instance
+            self._fail(camera, f'{type(error).__name__}: {error}')
+        return None
 
-    def _step(self, frames: Sequence[Frame]) -> list[Tracks | None]:
-        """Tracks of each frame; None where tracking failed, which must not stop the stream."""
+    def _track(self, frames: Sequence[Frame]) -> list[tuple[Frame, Tracks | None]]:
+        """Frames with their tracks, None for a late one; without those that failed."""
         if not frames:
             return []
         try:
-            return list(self.pipeline.step(frames))
+            return list(zip(frames, self.pipeline.step(frames), strict=True))
         except Exception as error:  # whatever a runtime may raise, out of memory included
             if len(frames) > 1:
                 # One at a time, so that one camera's trouble is not everybody's. A frame that was
                 # tracked already has a known stamp and is not tracked twice.
-                return [tracks for frame in frames for tracks in self._step([frame])]
+                return [pair for frame in frames for pair in self._track([frame])]
             self._fail(frames[0].camera, f'{type(error).__name__}: {error}')
-            return [None]
+            return []
 
     def _publish(self, frame: Frame, tracks: Tracks, received: Received) -> None:
         port = self.ports[frame.camera]
@@ -186,7 +199,17 @@ class TrackingSession:
             return
         self.health.record_ms('end_to_end', 1e3 * (time.monotonic() - received.arrival_s))
         now_ns = self._node.get_clock().now().nanoseconds
-        port.monitor.tracked(active_tracks=len(tracks), delay_ms=(now_ns - frame.stamp_ns) / 1e6)
+        port.monitor.tracked(
+            active_tracks=len(tracks),
+            delay_ms=(now_ns - frame.stamp_ns) / 1e6,
+            # The pipeline answers a known stamp with the very same tracks.
+            is_duplicate=self._published.get(frame.camera) is tracks,
+        )
+        self._published[frame.camera] = tracks
+
+    def _drop(self, camera: str) -> None:
+        self.health.count('frames_dropped')
+        self.ports[camera].monitor.dropped()
 
     def _fail(self, camera: str, reason: str) -> None:
         self.health.count('frames_bad')

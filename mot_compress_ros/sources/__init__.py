@@ -12,9 +12,22 @@ from pathlib import Path
 
 from mot_compress_ros.errors import InputError
 from mot_compress_ros.sources import bag, mot_folder, video
-from mot_compress_ros.sources.source import FIRST_STAMP_NS, Source, SourceOptions
+from mot_compress_ros.sources.source import (
+    FIRST_STAMP_NS,
+    FPS_RANGE_HZ,
+    Source,
+    SourceOptions,
+)
 
-__all__ = ['FIRST_STAMP_NS', 'KINDS', 'Kind', 'Source', 'SourceOptions', 'open_source']
+__all__ = [
+    'FIRST_STAMP_NS',
+    'FPS_RANGE_HZ',
+    'KINDS',
+    'Kind',
+    'Source',
+    'SourceOptions',
+    'open_source',
+]
 
 
 @dataclass(frozen=True)
@@ -63,6 +76,8 @@ def open_source(
             f'{where}: this is a ROS 1 bag; convert it with '
             f'`rosbags-convert --src {where} --dst {where.with_suffix("")}`'
         )
+    if bag.storage_files(where):
+        raise InputError(f'{where}: a recording without metadata.yaml; {bag.mending(where)}')
     raise InputError(
         f'{where}: not a rosbag2 folder or .mcap/.db3 file, not a video '
         f'({", ".join(video.SUFFIXES)}), not a folder with images '

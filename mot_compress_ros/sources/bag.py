@@ -12,7 +12,6 @@ from typing import cast, TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 from rosbags.rosbag2 import Reader
-from rosbags.serde import SerdeError
 from rosbags.typesys import get_typestore, Stores
 
 from mot_compress_ros.datatypes import ColorOrder, Frame
@@ -36,13 +35,17 @@ COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
 FILE_SUFFIXES = ('.mcap', '.db3')
 # Enough stamps for a robust frame rate, few enough to be read at once.
 _STAMPS_FOR_RATE = 50
-# What rosbags raises on a damaged message; its checks at the end of one are assertions.
-_DAMAGED = (SerdeError, ValueError, IndexError, AssertionError)
 
 
 def is_bag(path: Path) -> bool:
     """Whether `path` is a rosbag2 folder or one of its storage files."""
     return (path / 'metadata.yaml').is_file() or (path.is_file() and path.suffix in FILE_SUFFIXES)
+
+
+def storage_files(path: Path) -> list[Path]:
+    """The storage file that `path` is, or those in it."""
+    files = [path] if path.is_file() else sorted(path.glob('*'))
+    return [file for file in files if file.suffix in FILE_SUFFIXES]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -92,7 +95,8 @@ class BagSource:
 
     def __init__(self, path: Path, options: SourceOptions) -> None:
         self.path = path
-        self.skipped = 0
+        self.skipped = self.missing = 0
+        self.early_end = ''
         self._typestore = get_typestore(Stores.ROS2_JAZZY)
         with _opened(path) as reader:
             topics = {
@@ -105,7 +109,7 @@ class BagSource:
             stamps = [t for _, t, _ in islice(self._raw(reader), _STAMPS_FOR_RATE)]
             self.compressed = reader.topics[self.topic].msgtype == COMPRESSED_IMAGE
         if not stamps:
-            raise InputError(f'{path}: topic {self.topic} holds no messages')
+            raise InputError(self.early_end or f'{path}: topic {self.topic} holds no messages')
         self.camera = options.camera or camera_of_topic(self.topic)
         self.fps = options.fps_hz or _rate_hz(stamps)
 
@@ -145,13 +149,26 @@ class BagSource:
             for msgtype, recorded_ns, data in self._raw(reader):
                 try:
                     yield self._parsed(msgtype, recorded_ns, data)
-                except _DAMAGED:
+                except Exception:  # on a damaged message rosbags raises whatever it meets
                     yield None
 
     def _raw(self, reader: Reader) -> Iterator[tuple[str, int, bytes]]:
+        """Messages as they lie in the file, up to its end or to where it is damaged."""
+        self.missing, self.early_end = 0, ''
         connections = [c for c in reader.connections if c.topic == self.topic]
-        for connection, recorded_ns, data in reader.messages(connections):
-            yield connection.msgtype, recorded_ns, data
+        read, reason = 0, 'messages are gone'
+        try:
+            for connection, recorded_ns, data in reader.messages(connections):
+                read += 1
+                yield connection.msgtype, recorded_ns, data
+        except Exception as error:  # SQLite, zstd, lz4 and rosbags each raise their own
+            reason = str(error) or type(error).__name__
+        if read < self._count:
+            self.missing = self._count - read
+            self.early_end = (
+                f'{self.path}: damaged: {read} of {self._count} messages of {self.topic} can be '
+                f'read ({reason}); {mending(self.path)}'
+            )
 
     def _parsed(self, msgtype: str, recorded_ns: int, data: bytes) -> ImageMessage:
         message = self._typestore.deserialize_cdr(data, msgtype)
@@ -203,8 +220,21 @@ def _opened(path: Path) -> Iterator[Reader]:
         try:
             reader = stack.enter_context(Reader(path))
         except Exception as error:  # rosbags, SQLite, YAML and zstd each raise their own
-            raise InputError(f'{path}: not a readable rosbag2 recording ({error})') from error
+            raise InputError(
+                f'{path}: not a readable rosbag2 recording ({error}); {mending(path)}'
+            ) from error
         yield reader
+
+
+def mending(path: Path) -> str:
+    """What may mend a recording that was cut short or damaged."""
+    files = storage_files(path)
+    steps = [f'`mcap recover {f} -o {f.stem}_mended.mcap`' for f in files if f.suffix == '.mcap']
+    if path.is_dir():
+        steps.append(f'`ros2 bag reindex {path}`')
+    elif not steps:
+        steps.append('put it into a folder of its own and `ros2 bag reindex` that')
+    return f'try {", then ".join(steps)}'
 
 
 def _chosen_topic(path: Path, topics: dict[str, int], wanted: str) -> str:

@@ -12,8 +12,10 @@ import numpy as np
 
 from mot_compress_ros.datatypes import Frame
 from mot_compress_ros.errors import InputError
-from mot_compress_ros.sources.source import SourceOptions, stamp_of_index
+from mot_compress_ros.sources.source import is_frame_rate, SourceOptions, stamp_of_index
 
+# As a camera's messages are decoded, and as labels count pixels: not turned by EXIF.
+_AS_STORED = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp')
 
 
@@ -26,20 +28,22 @@ class ImageFolderSource:
     """Images in the order of the numbers in their names, at a fixed rate."""
 
     kind = 'sequence'
+    missing, early_end = 0, ''
 
     def __init__(self, path: Path, options: SourceOptions) -> None:
         self.path = path
         self.camera = options.camera or 'camera'
         self.skipped = 0
-        images, stated_hz = path, 0.0
+        images, stated_hz = path, None
         if (path / 'seqinfo.ini').is_file():
             images, stated_hz = _sequence_info(path)
         self._images = _images(images)
         if not self._images:
             raise InputError(f'{images}: holds no images ({", ".join(SUFFIXES)})')
-        self.fps = options.fps_hz or stated_hz
-        if not self.fps > 0:
-            raise InputError(f'{path}: has no seqinfo.ini; state the frame rate with --fps')
+        self.fps = options.fps_hz or stated_hz or 0.0
+        if not is_frame_rate(self.fps):
+            found = 'has no frame rate' if stated_hz is None else f'frameRate is {stated_hz:g}'
+            raise InputError(f'{path}: {found}; state it, in hertz, with --fps')
 
     def __len__(self) -> int:
         return len(self._images)
@@ -47,7 +51,7 @@ class ImageFolderSource:
     def __iter__(self) -> Iterator[Frame]:
         self.skipped = 0
         for index, file in enumerate(self._images):
-            image = cv2.imread(str(file), cv2.IMREAD_COLOR)  # (H, W, 3) BGR
+            image = cv2.imread(str(file), _AS_STORED)  # (H, W, 3) BGR
             if image is None:
                 self.skipped += 1
                 continue
@@ -68,13 +72,13 @@ def _number(part: str) -> tuple[int, str]:
     return (int(part), '') if part.isdigit() else (0, part)
 
 
-def _sequence_info(path: Path) -> tuple[Path, float]:
-    """Folder of the images and frame rate, hertz, from `seqinfo.ini`."""
-    parser = configparser.ConfigParser()
+def _sequence_info(path: Path) -> tuple[Path, float | None]:
+    """Folder of the images, and frame rate in hertz if it is stated, from `seqinfo.ini`."""
+    parser = configparser.ConfigParser(interpolation=None)
     try:
         parser.read(path / 'seqinfo.ini', encoding='utf-8')
         section = parser['Sequence']
-        return path / section.get('imDir', 'img1'), section.getfloat('frameRate', fallback=0.0)
+        return path / section.get('imDir', 'img1'), section.getfloat('frameRate')
     except (configparser.Error, KeyError, ValueError) as error:
         raise InputError(
             f'{path / "seqinfo.ini"}: cannot be read ({error}); it needs a section [Sequence] '

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Protocol
 
 from mot_compress_ros.datatypes import Frame
+from mot_compress_ros.errors import InputError
 
+FPS_RANGE_HZ = (0.01, 1000.0)
 # A stamp of 0 means 'no time' in ROS, so sources without a clock of their own start at one second.
 FIRST_STAMP_NS = 1_000_000_000
 
@@ -22,11 +24,20 @@ class SourceOptions:
         camera: name given to the frames' camera.
         fps_hz: frame rate of a folder of images without `seqinfo.ini`; overrides the stated one
             of other inputs that have no stamps of their own.
+
+    Raises:
+        InputError: the frame rate is not in `FPS_RANGE_HZ`.
     """
 
     topic: str = ''
     camera: str = ''
     fps_hz: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.fps_hz and not is_frame_rate(self.fps_hz):
+            raise InputError(
+                f'--fps {self.fps_hz:g}: expected {FPS_RANGE_HZ[0]:g} to {FPS_RANGE_HZ[1]:g} Hz'
+            )
 
 
 class Source(Protocol):
@@ -52,11 +63,24 @@ class Source(Protocol):
     def skipped(self) -> int:
         """Frames of the latest iteration that could not be read."""
 
+    @property
+    def missing(self) -> int:
+        """Frames that were expected when the latest iteration came to its end, but not there."""
+
+    @property
+    def early_end(self) -> str:
+        """Why the latest iteration ended before the recording did; empty where it did not."""
+
     def __len__(self) -> int:
         """Frames to expect; a video's header may be off by a few."""
 
     def __iter__(self) -> Iterator[Frame]:
         """Readable frames; `frame_index` counts the unreadable ones too."""
+
+
+def is_frame_rate(fps_hz: float) -> bool:
+    """Whether a frame rate is one that can be meant; NaN is none."""
+    return FPS_RANGE_HZ[0] <= fps_hz <= FPS_RANGE_HZ[1]
 
 
 def stamp_of_index(index: int, fps_hz: float) -> int:

@@ -12,6 +12,8 @@ from mot_compress_ros.datatypes import Frame
 from mot_compress_ros.errors import InputError
 from mot_compress_ros.sources.source import FIRST_STAMP_NS, SourceOptions, stamp_of_index
 
+# Headers of sound videos are off by a frame or two.
+_TOLERANCE_FRAMES = 3
 SUFFIXES = ('.mp4', '.avi', '.mkv', '.mov', '.webm', '.m4v', '.mpg', '.mpeg')
 
 
@@ -28,6 +30,7 @@ class VideoSource:
 
     def __init__(self, path: Path, options: SourceOptions) -> None:
         self.path = path
+        self.missing, self.early_end = 0, ''
         self.camera = options.camera or 'camera'
         self._given_fps_hz = options.fps_hz
         capture = _opened(path)
@@ -38,20 +41,24 @@ class VideoSource:
         if not readable:
             raise InputError(f'{path}: the video has no readable frame; play or re-encode it')
         # Broken headers state 0, NaN or absurd rates.
-        self.fps = options.fps_hz or (float(stated_hz) if 1 <= stated_hz <= 1000 else 25.0)
+        self._stated_hz = float(stated_hz) if 1 <= stated_hz <= 1000 else 25.0
+        self.fps = options.fps_hz or self._stated_hz
 
     def __len__(self) -> int:
         return self._count
 
     def __iter__(self) -> Iterator[Frame]:
         capture = _opened(self.path)
-        latest_ns = 0
+        self.missing, self.early_end = 0, ''
+        latest_ns, shown_s = 0, 0.0
         try:
             index = 0
             while True:
                 readable, image = capture.read()
                 if not readable:
+                    self._note_end(index, shown_s)
                     return
+                shown_s = capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3
                 latest_ns = self._stamp_ns(capture, index, latest_ns)
                 yield Frame(
                     image=np.asarray(image, np.uint8),
@@ -62,6 +69,19 @@ class VideoSource:
                 index += 1
         finally:
             capture.release()
+
+    def _note_end(self, read: int, shown_s: float) -> None:
+        """A video ends early where both its frames and its time fall short of the header.
+
+        Where the rate varies, the header's count is only an estimate from the time.
+        """
+        short_s = self._count / self._stated_hz - shown_s
+        if min(self._count - read, short_s * self._stated_hz) > _TOLERANCE_FRAMES:
+            self.missing = self._count - read
+            self.early_end = (
+                f'{self.path}: ended after {read} of {self._count} frames; the file is truncated '
+                'or damaged'
+            )
 
     def _stamp_ns(self, capture: cv2.VideoCapture, index: int, latest_ns: int) -> int:
         """Presentation time where the container has a rising one, else the nominal rate."""

@@ -1,4 +1,9 @@
-"""Options of the tracker; the defaults are FairMOT's (Zhang et al. 2021, and its JDETracker)."""
+"""Options of the tracker.
+
+The defaults are those of FairMOT (Zhang et al. 2021, JDETracker), but for detections between
+`decode.min_score` and `new_track_score`: they keep tracks alive, where FairMOT has one threshold for
+both. Set both to 0.4 for its behaviour.
+"""
 
 from __future__ import annotations
 

@@ -1,12 +1,17 @@
 """FairMOT's association: who matches whom, and which two tracks are one object.
 
-The rounds are those of JDETracker (Zhang et al. 2021, section 3.5), with two additions:
+The rounds are those of JDETracker (Zhang et al. 2021, section 3.5), with these differences, the
+last two of which are the tracker's:
 
 - tracks and detections of different classes never match;
 - embeddings of different networks are never compared. A track that has no embedding in the space
   of this frame's detections has no say in the first round and is left to the second, by overlap,
   even where it is lost: otherwise nothing could ever find it again. Where all embeddings come from
-  one network this changes nothing.
+  one network this changes nothing;
+- a lost track is forgotten by the clock and before the frame is associated, so that frames that
+  never came cannot keep it alive; FairMOT counts frames and looks after it, one frame later;
+- tentative tracks are predicted like the others; FairMOT leaves them where they were, which
+  differs in the velocity that their second hit gives them.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ import numpy as np
 from mot_compress_ros.console import ProgressLine, say
 from mot_compress_ros.errors import InvalidOptionError
 from mot_compress_ros.health import Health
+from offline_training.command_options import parse_size
 from offline_training.environment import command_line, describe_environment
 from offline_training.evaluation.tables import benchmark_table
 
@@ -98,30 +99,15 @@ def parse_contestant(text: str) -> Contestant:
     return Contestant(student=student, teacher=teacher, interval=int(interval))
 
 
-def parse_size(text: str, *, multiple: int = 1) -> tuple[int, int]:
-    """`1088x608` to (1088, 608).
-
-    Raises:
-        InvalidOptionError: it is not two numbers, or they are not multiples of `multiple`.
-    """
-    width, _, height = text.lower().partition('x')
-    whole = width.isdigit() and height.isdigit() and int(width) > 0 and int(height) > 0
-    if not whole or int(width) % multiple or int(height) % multiple:
-        raise InvalidOptionError(
-            f'{text!r}: expected WIDTHxHEIGHT such as 1088x608, multiples of {multiple}'
-        )
-    return int(width), int(height)
-
-
 def measure(args: argparse.Namespace) -> dict[str, object]:
     """All measurements, as they are written to JSON."""
+    load_before = os.getloadavg()[0]  # what else the machine was doing, before we load it
     if min(args.frames, args.repeats) < 1 or args.warm_up < 0:
         raise InvalidOptionError('--frames and --repeats: at least 1; --warm-up: at least 0')
     contestants = [parse_contestant(text) for text in args.models or known_models()]
     size_wh = parse_size(args.size, multiple=32)
     pipelines = {c.label: open_pipeline(c, size_wh=size_wh, args=args) for c in contestants}
     frames = source_frames(args)
-    load_before = os.getloadavg()[0]  # what else the machine was doing
     turns: dict[str, list[dict[str, object]]] = {label: [] for label in pipelines}
     order = list(itertools.product(range(args.repeats), pipelines))
     with ProgressLine(len(order)) as line:
@@ -255,7 +241,7 @@ def one_turn(pipeline: Pipeline, frames: Sequence[Frame], *, warm_up: int) -> di
     measured, tracks = frames[warm_up:], 0
     start_ns = time.perf_counter_ns()
     for frame in measured:
-        tracks += len(pipeline.step([frame])[0])
+        tracks += len(pipeline.step([frame])[0] or ())
     seconds = (time.perf_counter_ns() - start_ns) / 1e9
     stages = {
         stage: {f'p{q}_ms': float(np.percentile(samples, q)) for q in PERCENTILES}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mot_compress_ros.console import ProgressLine, say
-from mot_compress_ros.errors import InputError
+from mot_compress_ros.errors import InputError, InvalidOptionError
 
 if TYPE_CHECKING:
     from mot_compress_ros.inference import Detector
@@ -63,6 +63,8 @@ def run(args: argparse.Namespace) -> int:
         raise InputError('nothing to evaluate on: give --data, --partly-labelled or --bdd')
     if args.update_manifest and args.teacher:
         raise InputError('--update-manifest: scores of a pair belong to neither bundle')
+    if args.keyframe_interval is not None and not args.teacher:
+        raise InvalidOptionError('--keyframe-interval: keyframes need a --teacher')
     report = evaluate(args)
     say(evaluation_table(report))
     if args.json:
@@ -114,35 +116,27 @@ def pipeline_config(args: argparse.Namespace) -> PipelineConfig:
     Raises:
         InvalidOptionError: an unknown name or a value out of range.
     """
-    import yaml
-
     from mot_compress_ros.options import from_mapping
     from mot_compress_ros.pipeline import PipelineConfig
+    from offline_training.command_options import parse_settings
 
-    values = {name: yaml.safe_load(v) for name, _, v in (i.partition('=') for i in args.set)}
+    values = parse_settings(PipelineConfig, args.set)
     if args.threads:
         values['runtime.threads'] = args.threads
-    if args.keyframe_interval:
+    if args.keyframe_interval is not None:
         values['keyframe.interval'] = args.keyframe_interval
     return from_mapping(PipelineConfig, values)
 
 
 def open_sequences(folders: list[Path]) -> list[MotSequence]:
-    """The sequences in `folders`; a folder without a ground truth of its own holds sequences.
+    """The sequences in `folders`; a folder that is not one itself holds sequences.
 
     Raises:
         InputError: there is none, or one cannot be read.
     """
-    from offline_training.datasets.mot_layout import read_sequence
+    from offline_training.datasets.mot_layout import read_sequence, sequence_folders
 
-    found = []
-    for folder in folders:
-        inner = sorted(p.parent.parent for p in folder.glob('*/gt/gt.txt'))
-        own = (folder / 'gt' / 'gt.txt').is_file()
-        if not own and not inner:
-            raise InputError(f'{folder}: no sequence: expected gt/gt.txt in it or one level below')
-        found += [read_sequence(f) for f in ([folder] if own else inner)]
-    return found
+    return [read_sequence(found) for folder in folders for found in sequence_folders(folder)]
 
 
 def _progress(line: ProgressLine, label: str) -> Callable[[int], None]:
@@ -176,6 +170,7 @@ def _score_sequences(
     from offline_training.evaluation.report import combined_json, score_sequence, sequence_json
 
     per_sequence, pooled = [], {}
+    origins = {sequence.name: sequence.origin for sequence, _ in sequences}
     for sequence, partly in sequences:
         with ProgressLine(len(sequence)) as line:
             result = run_sequence(
@@ -189,7 +184,7 @@ def _score_sequences(
         per_sequence.append(sequence_json(sequence, raw, detection, partly_labelled=partly))
         if not partly:
             pooled[sequence.name] = raw
-    return {'sequences': per_sequence, 'combined': combined_json(pooled)}
+    return {'sequences': per_sequence, 'combined': combined_json(pooled, origins)}
 
 
 def _score_images(

@@ -9,6 +9,7 @@ from pathlib import Path
 from mot_compress_ros.console import say
 from mot_compress_ros.errors import InvalidOptionError
 from mot_compress_ros.options import from_mapping, to_mapping
+from offline_training.command_options import parse_settings
 from offline_training.datasets.mot_layout import CLASS_NAMES
 from offline_training.datasets.mot_writing import GroundTruthRow, SequenceWriter
 from offline_training.pseudo_labels.clip import Clip
@@ -52,13 +53,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Detect, link, write; returns the exit code."""
     config = link_config(args.link)
+    if args.max_width < 1:
+        raise InvalidOptionError(f'--max-width {args.max_width}: expected at least 1')
     clip = Clip(args.source, stride=args.stride, max_frames=args.max_frames, fps=args.fps)
     detector = CocoDetector(args.detector, threads=args.threads, min_score=MIN_SCORE)
     found, images = detect_clip(clip, detector, tiles=args.tiles, max_width=args.max_width)
     factor = images[0][1]
     tracks = [scaled(t, factor) for t in link(found, config)]
     rows = without_doubles(ground_truth_rows(tracks, found, factor))
-    writer = SequenceWriter(args.output, fps=clip.fps)
+    # What the detector never found cannot be said to be absent.
+    found_ids = sorted({row.class_id for row in rows if row.active})
+    labelled = [CLASS_NAMES[class_id] for class_id in found_ids]
+    writer = SequenceWriter(args.output, fps=clip.fps, labelled_classes=labelled)
     for image, _ in images:
         writer.add_image(image)
     writer.finish(rows)
@@ -77,15 +83,7 @@ def link_config(pairs: list[str]) -> LinkConfig:
     Raises:
         InvalidOptionError: an unknown name, or a value that is not a number or out of range.
     """
-    values: dict[str, object] = {}
-    defaults = to_mapping(LinkConfig())
-    for pair in pairs:
-        name, _, text = pair.partition('=')
-        try:
-            values[name] = int(text) if isinstance(defaults.get(name), int) else float(text)
-        except ValueError:
-            raise InvalidOptionError(f'--link {pair}: expected NAME=NUMBER') from None
-    return from_mapping(LinkConfig, values)
+    return from_mapping(LinkConfig, parse_settings(LinkConfig, pairs, flag='--link'))
 
 
 def _summary(

@@ -10,6 +10,7 @@ import sys
 from tqdm import tqdm
 
 from mot_compress_ros.errors import InvalidOptionError
+from offline_training.command_options import parse_size
 from offline_training.synthetic.config import LIGHTS, RANDOM, SCENARIOS, SceneConfig, SURROUNDINGS
 from offline_training.synthetic.scene import generate, SyntheticFrame
 from offline_training.synthetic.writers import STORAGES, WriteOptions, WRITERS
@@ -32,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--seed', type=int, default=0, help='of the first sequence')
     parser.add_argument('--sequences', type=int, default=1, help='seeds go up by one')
     parser.add_argument('--frames', type=int, default=120, help='frames of each sequence')
-    parser.add_argument('--size', type=parse_size, default=defaults.size_wh, metavar='WxH')
+    parser.add_argument('--size', default='x'.join(map(str, defaults.size_wh)), metavar='WxH')
     parser.add_argument('--fps', type=float, default=defaults.fps)
     parser.add_argument('--light', choices=(*LIGHTS, RANDOM, 'all'), default=RANDOM,
                         help="'all' goes through the lights in turn")  # fmt: skip
@@ -65,15 +66,6 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def parse_size(text: str) -> tuple[int, int]:
-    """'960x540' to (960, 540)."""
-    try:
-        width, height = (int(part) for part in text.lower().split('x'))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f'{text!r} is not of the form 960x540') from None
-    return width, height
-
-
 def parse_range(text: str) -> tuple[int, int]:
     """'4-9' to (4, 9), '5' to (5, 5)."""
     low, _, high = text.partition('-')
@@ -86,7 +78,7 @@ def parse_range(text: str) -> tuple[int, int]:
 def _config(args: argparse.Namespace, index: int) -> SceneConfig:
     light = LIGHTS[index % len(LIGHTS)] if args.light == 'all' else args.light
     return SceneConfig(
-        size_wh=args.size,
+        size_wh=parse_size(args.size),
         fps=args.fps,
         duration_s=args.frames / args.fps,
         seed=args.seed + index,

@@ -7,19 +7,19 @@ from pathlib import Path
 import sys
 from typing import TYPE_CHECKING
 
-import yaml
-
+from mot_compress_ros.errors import InvalidOptionError
 from mot_compress_ros.inference.checkpoint import load_bundle, ModelManifest, save_bundle
 from mot_compress_ros.options import to_mapping
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from mot_compress_ros.inference.checkpoint import Bundle
+    from mot_compress_ros.networks import ArchitectureConfig
     from offline_training.datasets.records import TrainingSource
     from offline_training.recipes import Recipe
 
 HELP = 'train a network and write it as a model bundle'
-DATA_VARIABLE = 'MOT_DATA'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,14 +48,16 @@ def run(args: argparse.Namespace) -> int:
 
     from mot_compress_ros.inference.backends.torch_eager import load_network
     from mot_compress_ros.networks import JointDetector
-    from offline_training.datasets.collect import ALL_CLASSES, collect_sources
+    from offline_training.command_options import parse_settings
+    from offline_training.datasets.collect import collect_sources
+    from offline_training.datasets.mot_layout import CLASS_NAMES
     from offline_training.datasets.sampler import PairSampler
     from offline_training.engine import train
-    from offline_training.recipes import read_recipe
+    from offline_training.recipes import experiment_digest, read_recipe, RecipeConfig
 
-    overrides = {k: yaml.safe_load(v) for k, _, v in (item.partition('=') for item in args.set)}
-    recipe = read_recipe(args.recipe, overrides)
+    recipe = read_recipe(args.recipe, parse_settings(RecipeConfig, args.set))
     config = recipe.config
+    init = open_init(args.init, config.architecture) if args.init else None
     sources = collect_sources(recipe.sources, args.data)
     for source in sources:
         boxes = sum(len(image.boxes_xyxy_px) for image in source.images)
@@ -67,13 +69,11 @@ def run(args: argparse.Namespace) -> int:
         sources,
         config=config.augment,
         batch_size=config.train.batch_size,
-        n_class=len(ALL_CLASSES),
+        n_class=len(CLASS_NAMES),
         seed=config.train.seed,
     )
     run_folder = args.run or Path('runs') / args.output.name
-    network = JointDetector(config.architecture)
-    if args.init:
-        network = load_network(load_bundle(args.init))
+    network = load_network(init) if init else JointDetector(config.architecture)
     model = train(
         network,
         sampler,
@@ -81,10 +81,36 @@ def run(args: argparse.Namespace) -> int:
         config.loss,
         run_folder,
         device=args.device,
+        digest=experiment_digest(
+            config, sources, init_sha256=init.manifest.weights_sha256 if init else ''
+        ),
     )
     write_bundle(model, args.output, recipe, sources, started_from=args.init or '')
     sys.stderr.write(f'wrote {args.output}\n')
     return 0
+
+
+def open_init(name: str, wanted: ArchitectureConfig) -> Bundle:
+    """The bundle to start from.
+
+    Raises:
+        BundleError: it cannot be used.
+        InvalidOptionError: its network is not the recipe's.
+    """
+    bundle = load_bundle(name)
+    given = {**to_mapping(type(wanted)()), **bundle.manifest.architecture}
+    expected = to_mapping(wanted)
+    differing = [
+        f'{key} {given.get(key)!r}, the recipe says {expected.get(key)!r}'
+        for key in sorted({*given, *expected})
+        if given.get(key) != expected.get(key)
+    ]
+    if differing:
+        raise InvalidOptionError(
+            f'--init {name}: has {"; ".join(differing)}; start from a bundle of the same '
+            'architecture'
+        )
+    return bundle
 
 
 def write_bundle(

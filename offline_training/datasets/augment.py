@@ -14,9 +14,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mot_compress_ros.errors import InvalidOptionError
 from mot_compress_ros.options import option
 from offline_training.datasets.records import TrainingImage
 
+SIDE_MULTIPLE = 32  # the network's deepest stride
 FILL_BGR = (127.5, 127.5, 127.5)  # the letterbox grey of FairMOT
 
 
@@ -43,6 +45,13 @@ class AugmentConfig:
         5.0, 'longer side of a box below which it is ignored', minimum=0.0, unit='px'
     )
 
+    def __post_init__(self) -> None:
+        if self.width_px % SIDE_MULTIPLE or self.height_px % SIDE_MULTIPLE:
+            raise InvalidOptionError(
+                f'augment.width_px, augment.height_px: got {self.width_px} x {self.height_px}, '
+                f'expected multiples of {SIDE_MULTIPLE}'
+            )
+
     @property
     def size_wh(self) -> tuple[int, int]:
         """Width and height of the window."""
@@ -56,8 +65,8 @@ class AugmentedImage:
     Attributes:
         image_rgb: (H, W, 3) uint8.
         boxes_xyxy_px: (N, 4) float32; class_ids, identities: (N,) int64.
-        ignore_xyxy_px: (M, 4) float32.
-        labelled_classes: as in `TrainingImage`.
+        ignore_xyxy_px: (M, 4) float32; ignore_class_ids: (M,) int64.
+        labelled_classes, nameless_clip: as in `TrainingImage`.
     """
 
     image_rgb: NDArray[np.uint8]
@@ -65,7 +74,9 @@ class AugmentedImage:
     class_ids: NDArray[np.int64]
     identities: NDArray[np.int64]
     ignore_xyxy_px: NDArray[np.float32]
+    ignore_class_ids: NDArray[np.int64]
     labelled_classes: tuple[int, ...]
+    nameless_clip: int = -1
 
 
 def augment(
@@ -74,11 +85,18 @@ def augment(
     config: AugmentConfig,
     rng: np.random.Generator,
 ) -> AugmentedImage:
-    """A random window of the image; labels that are hardly visible in it become ignore regions."""
+    """A random window of the image.
+
+    A label that is hardly visible in it becomes a region to ignore for its class.
+    """
     matrix = _random_matrix(image_bgr, labels.boxes_xyxy_px, config, rng)
     width, height = config.size_wh
     window: NDArray[np.uint8] = cv2.warpAffine(  # type: ignore[assignment]
-        image_bgr, matrix, (width, height), flags=cv2.INTER_LINEAR, borderValue=FILL_BGR
+        image_bgr,
+        _between_pixel_centres(matrix),
+        (width, height),
+        flags=cv2.INTER_LINEAR,
+        borderValue=FILL_BGR,
     )
     boxes = _warp_boxes(labels.boxes_xyxy_px, matrix)
     keep, ignored = _visible(boxes, config)
@@ -89,7 +107,9 @@ def augment(
         class_ids=labels.class_ids[keep],
         identities=labels.identities[keep],
         ignore_xyxy_px=ignore,
+        ignore_class_ids=np.concatenate([labels.ignore_class_ids, labels.class_ids[ignored]]),
         labelled_classes=labels.labelled_classes,
+        nameless_clip=labels.nameless_clip,
     )
 
 
@@ -136,6 +156,11 @@ def _keep_inside(
     too_far_right = np.maximum(low - slack, 0)
     too_far_left = np.maximum(window - slack - high, 0)
     return shift - too_far_right + np.where(too_far_right > 0, 0, too_far_left)
+
+
+def _between_pixel_centres(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The same map for OpenCV, which puts 0 in the middle of the first pixel, not at its edge."""
+    return np.column_stack([matrix[:, :2], matrix[:, :2] @ [0.5, 0.5] + matrix[:, 2] - 0.5])
 
 
 def _warp_boxes(boxes: NDArray[np.float32], matrix: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -5,47 +5,47 @@
 | pedestrian | pedestrian |
 | car, truck, bus | vehicle |
 | rider with the bicycle or motorcycle under them | cyclist, one box around both |
-| rider without one (hidden, or not labelled) | ignore, cyclist: the box would stop at the saddle |
+| rider without one (hidden, or not labelled) | ignore, cyclist and pedestrian |
 | bicycle, motorcycle without a rider | ignore, cyclist |
+
+The box of a rider alone would stop at the saddle, and what it shows looks like a pedestrian.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 import csv
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mot_compress_ros.errors import InputError
-from offline_training.datasets.mot_layout import CYCLIST, PEDESTRIAN, VEHICLE
+from offline_training.datasets.mot_layout import ALL_CLASSES, CYCLIST, PEDESTRIAN, VEHICLE
+from offline_training.datasets.records import (
+    IdentityCounter,
+    LabelledImage,
+    SourceConfig,
+    TrainingImage,
+)
 from offline_training.datasets.rider_merging import KNOWN_RIDER, pair_riders, union_box
 
+OPTIONS = frozenset({'split'})
 _CLASSES = {'pedestrian': PEDESTRIAN, 'car': VEHICLE, 'truck': VEHICLE, 'bus': VEHICLE}
 _TWO_WHEELERS = ('bicycle', 'motorcycle')
 _LABEL_COLUMNS = ['image', 'class', 'x1', 'y1', 'x2', 'y2']
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class LabelledImage:
-    """One image and its N boxes; zero is legal.
+def training_images(
+    folder: Path, config: SourceConfig, counter: IdentityCounter
+) -> list[TrainingImage]:
+    """The images of one split; all classes are labelled.
 
-    Attributes:
-        path: the image file.
-        boxes_xyxy_px: (N, 4) float64, source pixels.
-        class_ids: (N,) int64, index into `mot_layout.CLASS_NAMES`.
-        ignore: (N,) bool, True for a region to ignore for that class.
+    Raises:
+        InputError: as `read_bdd100k`.
     """
-
-    path: Path
-    boxes_xyxy_px: NDArray[np.float64]
-    class_ids: NDArray[np.int64]
-    ignore: NDArray[np.bool_]
-
-    def __len__(self) -> int:
-        return len(self.class_ids)
+    images = read_bdd100k(folder, config.split)
+    return [image.for_training(ALL_CLASSES, counter) for image in images]
 
 
 def read_bdd100k(folder: Path | str, split: str) -> list[LabelledImage]:
@@ -77,15 +77,20 @@ def read_bdd100k(folder: Path | str, split: str) -> list[LabelledImage]:
 def _table(path: Path, columns: list[str]) -> Iterator[tuple[int, list[str]]]:
     """Line numbers and cells of a CSV file with exactly these columns."""
     if not path.is_file():
-        raise InputError(f'{path}: no such file')
+        raise InputError(f'{path}: no such file; expected labels.csv, splits.csv and images/')
     with path.open(newline='', encoding='utf-8') as stream:
         rows = csv.reader(stream)
         header = next(rows, [])
         if header != columns:
-            raise InputError(f'{path}: expected the header {",".join(columns)}, got {header}')
+            raise InputError(
+                f'{path}: expected the header {",".join(columns)}, got {",".join(header)}'
+            )
         for row in rows:
             if len(row) != len(columns):
-                raise InputError(f'{path}:{rows.line_num}: expected {len(columns)} cells')
+                raise InputError(
+                    f'{path}:{rows.line_num}: expected {len(columns)} cells '
+                    f'({",".join(columns)}), got {len(row)}'
+                )
             yield rows.line_num, row
 
 
@@ -93,7 +98,9 @@ def _box(corners: list[str], where: str) -> list[float]:
     try:
         box = [float(v) for v in corners]
     except ValueError:
-        raise InputError(f'{where}: not a box: {",".join(corners)}') from None
+        raise InputError(
+            f'{where}: expected four numbers x1,y1,x2,y2, got {",".join(corners)}'
+        ) from None
     if not np.isfinite(box).all() or box[2] <= box[0] or box[3] <= box[1]:
         raise InputError(f'{where}: expected x1 < x2 and y1 < y2, got {",".join(corners)}')
     return box
@@ -101,7 +108,9 @@ def _box(corners: list[str], where: str) -> list[float]:
 
 def _labelled_image(path: Path, labels: list[tuple[str, list[float]]]) -> LabelledImage:
     if not path.is_file():
-        raise InputError(f'{path}: image is named in splits.csv but is missing')
+        raise InputError(
+            f'{path}: image is named in splits.csv but is missing; unpack the set again'
+        )
 
     def boxes_of(*names: str) -> NDArray[np.float64]:
         return np.array([box for name, box in labels if name in names]).reshape(-1, 4)
@@ -115,6 +124,7 @@ def _labelled_image(path: Path, labels: list[tuple[str, list[float]]]) -> Labell
         *((np.array(box), _CLASSES[name], False) for name, box in labels if name in _CLASSES),
         *((box, CYCLIST, False) for box in cyclists),
         *((box, CYCLIST, True) for box in (*alone, *unattended)),
+        *((box, PEDESTRIAN, True) for box in alone),
     ]
     return LabelledImage(
         path=path,

@@ -22,6 +22,7 @@ subtracts it, and the data sets do not agree on it.
 
 `seqinfo.ini` may name `labelledClasses=pedestrian,cyclist,vehicle`: the classes of which every
 object is labelled. Without it these are pedestrian in MOT15, and in the others all that occur.
+`origin=synthetic` marks rendered images; without it they are real.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from __future__ import annotations
 import configparser
 from dataclasses import dataclass
 from pathlib import Path
+import re
 
 import cv2
 import numpy as np
@@ -38,7 +40,7 @@ from mot_compress_ros.boxes import xywh_to_xyxy
 from mot_compress_ros.errors import InputError
 
 CLASS_NAMES = ('pedestrian', 'cyclist', 'vehicle')
-PEDESTRIAN, CYCLIST, VEHICLE = 0, 1, 2
+PEDESTRIAN, CYCLIST, VEHICLE = ALL_CLASSES = (0, 1, 2)
 _OBJECT_CLASSES = {1: PEDESTRIAN, 2: CYCLIST, 3: VEHICLE, 5: CYCLIST}
 _IGNORED_CLASSES = {
     4: CYCLIST,
@@ -49,6 +51,7 @@ _IGNORED_CLASSES = {
     13: PEDESTRIAN,
 }
 _DROPPED_CLASSES = (9, 10, 11)
+ORIGINS = ('real', 'synthetic')
 _MOT15_COLUMNS, _MOT16_COLUMNS = 10, 9
 
 
@@ -92,7 +95,8 @@ class FrameTruth:
 class MotSequence:
     """One sequence: one entry of `image_paths` and of `truth` for each frame.
 
-    `labelled_class_ids` are the classes of which every object is labelled.
+    `labelled_class_ids` are the classes of which every object is labelled; `origin` is one of
+    `ORIGINS`.
     """
 
     name: str
@@ -101,9 +105,33 @@ class MotSequence:
     image_paths: tuple[Path, ...]
     truth: tuple[FrameTruth, ...]
     labelled_class_ids: tuple[int, ...]
+    origin: str = 'real'
 
     def __len__(self) -> int:
         return len(self.image_paths)
+
+
+def sequence_folders(path: Path) -> list[Path]:
+    """`path` itself if it is a sequence, else the sequences right below it, by name.
+
+    Raises:
+        InputError: there is none.
+    """
+    signs = ('seqinfo.ini', 'gt/gt.txt')
+    if any((path / sign).is_file() for sign in signs):
+        return [path]
+    found = sorted({p for sign in signs for p in path.glob('*') if (p / sign).is_file()})
+    if not found:
+        raise InputError(
+            f'{path}: no sequence: expected seqinfo.ini or gt/gt.txt in it or one level below'
+        )
+    return found
+
+
+def natural_key(path: Path) -> list[tuple[int, str]]:
+    """Sorts 2.jpg before 10.jpg, as `mot_compress_ros.sources` does."""
+    parts = re.split(r'(\d+)', path.name)
+    return [(int(p), '') if p.isdigit() else (0, p) for p in parts]
 
 
 def read_sequence(folder: Path | str) -> MotSequence:
@@ -114,7 +142,7 @@ def read_sequence(folder: Path | str) -> MotSequence:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise InputError(f'{folder}: no such sequence folder')
+        raise InputError(f'{folder}: no such sequence folder; expected one with img1/ and gt/')
     info = _read_seqinfo(folder / 'seqinfo.ini')
     images = _list_images(folder, info)
     truth = read_ground_truth(folder / 'gt' / 'gt.txt', n_frames=len(images))
@@ -126,6 +154,7 @@ def read_sequence(folder: Path | str) -> MotSequence:
         image_paths=images,
         truth=truth,
         labelled_class_ids=_labelled(info, folder, truth),
+        origin=_origin(info, folder),
     )
 
 
@@ -141,18 +170,22 @@ def read_ground_truth(path: Path, *, n_frames: int | None = None) -> tuple[Frame
             frame lies outside the sequence, or an identity stands twice in one frame.
     """
     if not path.is_file():
-        raise InputError(f'{path}: no such ground truth file')
+        raise InputError(f'{path}: no such ground truth file; a sequence needs one to be scored')
     rows = _rows(path)
     n = int(rows[:, 0].max(initial=0)) if n_frames is None else n_frames
     outside = (rows[:, 0] < 1) | (rows[:, 0] > n)
     if outside.any():
         bad = int(rows[outside.argmax(), 0])
-        raise InputError(f'{path}: frame {bad}, but the sequence has frames 1 to {n}')
+        raise InputError(
+            f'{path}: frame {bad}, but the sequence has frames 1 to {n}; are images missing?'
+        )
     truth = tuple(_frame(rows[rows[:, 0] == frame]) for frame in range(1, n + 1))
     for frame, here in enumerate(truth, start=1):
         active = here.ids[~here.ignore]
         if len(np.unique(active)) != len(active):
-            raise InputError(f'{path}: frame {frame}: an identity stands twice')
+            raise InputError(
+                f'{path}: frame {frame}: an identity stands twice; keep one of the rows'
+            )
     return truth
 
 
@@ -165,7 +198,9 @@ def _rows(path: Path) -> NDArray[np.float64]:
         try:
             values = [float(v) for v in line.replace(' ', '').rstrip(',').split(',')]
         except ValueError:
-            raise InputError(f'{path}:{number}: not comma-separated numbers: {line!r}') from None
+            raise InputError(
+                f'{path}:{number}: expected comma-separated numbers, got {line!r}'
+            ) from None
         if len(values) not in (_MOT15_COLUMNS, _MOT16_COLUMNS) or not np.isfinite(values).all():
             raise InputError(
                 f'{path}:{number}: expected {_MOT16_COLUMNS} finite columns with a class (MOT16) '
@@ -180,7 +215,9 @@ def _rows(path: Path) -> NDArray[np.float64]:
 def _own_row(values: list[float], where: str) -> list[float] | None:
     frame, identity, x, y, w, h, active = values[:7]
     if w <= 0 or h <= 0:
-        raise InputError(f'{where}: expected a width and height above 0, got {w:g} x {h:g}')
+        raise InputError(
+            f'{where}: expected a width and height above 0, got {w:g} x {h:g}; remove the row'
+        )
     if len(values) == _MOT15_COLUMNS:
         return [frame, identity, x, y, w, h, float(active == 0), PEDESTRIAN, 1.0]
     number = int(values[7])
@@ -234,17 +271,32 @@ def _number(info: dict[str, str], key: str, folder: Path, *, default: float) -> 
 def _list_images(folder: Path, info: dict[str, str]) -> tuple[Path, ...]:
     images = folder / info.get('imDir', 'img1')
     suffixes = {info['imExt'].lower()} if 'imExt' in info else {'.jpg', '.jpeg', '.png'}
-    found = (
-        tuple(sorted(p for p in images.iterdir() if p.suffix.lower() in suffixes))
-        if images.is_dir()
-        else ()
-    )
+    found = tuple(sorted(_images(images, suffixes), key=natural_key)) if images.is_dir() else ()
     if not found:
-        raise InputError(f'{images}: no images ({", ".join(sorted(suffixes))})')
+        raise InputError(
+            f'{images}: no images ({", ".join(sorted(suffixes))}); imDir and imExt in '
+            'seqinfo.ini name where they are'
+        )
     length = int(_number(info, 'seqLength', folder, default=len(found)))
     if length != len(found):
-        raise InputError(f'{images}: {len(found)} images, seqinfo.ini says {length}')
+        raise InputError(
+            f'{images}: {len(found)} images, seqinfo.ini says {length}; unpack it again, '
+            'or correct seqLength'
+        )
     return found
+
+
+def _images(folder: Path, suffixes: set[str]) -> list[Path]:
+    return [path for path in folder.iterdir() if path.suffix.lower() in suffixes]
+
+
+def _origin(info: dict[str, str], folder: Path) -> str:
+    origin = info.get('origin', 'real')
+    if origin not in ORIGINS:
+        raise InputError(
+            f'{folder}/seqinfo.ini: origin: got {origin!r}, legal: {", ".join(ORIGINS)}'
+        )
+    return origin
 
 
 def _size_wh(info: dict[str, str], image: Path) -> tuple[int, int]:
@@ -252,7 +304,7 @@ def _size_wh(info: dict[str, str], image: Path) -> tuple[int, int]:
         return int(info['imWidth']), int(info['imHeight'])
     pixels = cv2.imread(str(image))
     if pixels is None:
-        raise InputError(f'{image}: not an image that can be read')
+        raise InputError(f'{image}: not an image that can be read; unpack the sequence again')
     return int(pixels.shape[1]), int(pixels.shape[0])
 
 

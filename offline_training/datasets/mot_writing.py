@@ -2,6 +2,7 @@
 
 `gt.txt` has one object a line, `frame,id,x,y,w,h,active,class,visibility`: frames count from 1,
 boxes in pixels, `active` 0 marks a region to ignore, class is 1 pedestrian, 2 cyclist, 3 vehicle.
+The pseudo-labels and the synthetic scenes are written by this module.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ JPEG_QUALITY = 92
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class GroundTruthRow:
-    """One box: `frame_index` from 0, `xyxy_px` (4,), `class_id` from 0, visibility in 0..1."""
+    """One box: `frame_index` and `class_id` from 0, `xyxy_px` (4,), visibility in 0..1."""
 
     frame_index: int
     track_id: int
@@ -36,7 +37,7 @@ class GroundTruthRow:
         x1, y1, x2, y2 = (float(v) for v in self.xyxy_px)
         return (
             f'{self.frame_index + 1},{self.track_id},{x1:.2f},{y1:.2f},{x2 - x1:.2f},'
-            f'{y2 - y1:.2f},{int(self.active)},{self.class_id + 1},{self.visibility:.2f}'
+            f'{y2 - y1:.2f},{int(self.active)},{self.class_id + 1},{self.visibility:.3f}'
         )
 
 
@@ -47,13 +48,21 @@ class SequenceWriter:
         folder: the sequence; its name becomes the sequence's name. Must not hold images yet.
         fps: frames per second.
         labelled_classes: the classes of which every object will be labelled.
+        origin: one of `mot_layout.ORIGINS`.
+        quality: of the JPEG images, 1 to 100.
 
     Raises:
         InputError: the folder already holds a sequence.
     """
 
     def __init__(
-        self, folder: Path, *, fps: float, labelled_classes: Sequence[str] = CLASS_NAMES
+        self,
+        folder: Path,
+        *,
+        fps: float,
+        labelled_classes: Sequence[str] = CLASS_NAMES,
+        origin: str = 'real',
+        quality: int = JPEG_QUALITY,
     ) -> None:
         if (folder / 'img1').exists() and any((folder / 'img1').iterdir()):
             raise InputError(f'{folder}: already holds a sequence; remove it or name another')
@@ -62,6 +71,8 @@ class SequenceWriter:
         self._folder = folder
         self._fps = fps
         self._labelled_classes = tuple(labelled_classes)
+        self._origin = origin
+        self._quality = quality
         self._n = 0
         self._size_wh = (0, 0)
 
@@ -73,17 +84,24 @@ class SequenceWriter:
         self._size_wh = size_wh
         self._n += 1
         path = self._folder / 'img1' / f'{self._n:06d}.jpg'
-        if not cv2.imwrite(str(path), image_bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]):
-            raise InputError(f'{path}: cannot be written')
+        if not cv2.imwrite(str(path), image_bgr, [cv2.IMWRITE_JPEG_QUALITY, self._quality]):
+            raise InputError(
+                f'{path}: cannot be written; is the disk full or the folder read-only?'
+            )
 
     def finish(self, rows: Iterable[GroundTruthRow]) -> None:
         """Write `gt/gt.txt`, by frame and then by id, and `seqinfo.ini`."""
         ordered = sorted(rows, key=lambda r: (r.frame_index, r.track_id))
         text = ''.join(f'{row.text()}\n' for row in ordered)
         (self._folder / 'gt' / 'gt.txt').write_text(text, encoding='ascii')
+        self.write_info()
+
+    def write_info(self) -> None:
+        """Write `seqinfo.ini` alone, where the ground truth was written as the frames came."""
         info = (
             f'[Sequence]\nname={self._folder.name}\nimDir=img1\nframeRate={self._fps:g}\n'
             f'seqLength={self._n}\nimWidth={self._size_wh[0]}\nimHeight={self._size_wh[1]}\n'
             f'imExt=.jpg\nlabelledClasses={",".join(self._labelled_classes)}\n'
+            f'origin={self._origin}\n'
         )
         (self._folder / 'seqinfo.ini').write_text(info, encoding='ascii')

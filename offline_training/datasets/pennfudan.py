@@ -8,10 +8,27 @@ import re
 import numpy as np
 
 from mot_compress_ros.errors import InputError
-from offline_training.datasets.bdd100k import LabelledImage
 from offline_training.datasets.mot_layout import PEDESTRIAN
+from offline_training.datasets.records import (
+    IdentityCounter,
+    LabelledImage,
+    SourceConfig,
+    TrainingImage,
+)
 
+OPTIONS: frozenset[str] = frozenset()
 _BOX = re.compile(r'Bounding box for object \d+ .*: \((\d+), (\d+)\) - \((\d+), (\d+)\)')
+
+
+def training_images(
+    folder: Path, config: SourceConfig, counter: IdentityCounter
+) -> list[TrainingImage]:
+    """All images; only pedestrians are labelled.
+
+    Raises:
+        InputError: as `read_pennfudan`.
+    """
+    return [image.for_training((PEDESTRIAN,), counter) for image in read_pennfudan(folder)]
 
 
 def read_pennfudan(folder: Path | str) -> list[LabelledImage]:

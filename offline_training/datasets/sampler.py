@@ -1,7 +1,8 @@
 """Draws image pairs: two views of one image, or two near frames of one sequence.
 
-Every object is then seen twice in a batch, which is what the re-ID loss compares. Everything
-random comes from (seed, step), so that a resumed run draws what an uninterrupted one would.
+Most objects are then seen twice in a batch, which is what the re-ID loss compares; some are in one
+of the two windows or frames only. Everything random comes from (seed, step), so that a resumed run
+draws what an uninterrupted one would.
 """
 
 from __future__ import annotations

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 import torch
 from torch import Tensor
 
-from mot_compress_ros.networks import STRIDE
+from mot_compress_ros.preprocess import STRIDE
 from offline_training.datasets.augment import AugmentedImage
 
-MIN_OVERLAP = 0.7  # CornerNet: a centre off by the radius still overlaps the box this much
+MIN_OVERLAP = 0.7  # CornerNet's; see `gaussian_radius`
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -24,11 +24,12 @@ class Batch:
     Attributes:
         images: (B, H, W, 3) uint8, RGB.
         heatmap: (B, n_class, h, w) float32.
-        learn: (B, n_class, h, w) float32, 0 inside ignore regions and for classes not labelled.
+        learn: (B, n_class, h, w) float32, 0 for a class where it is to be ignored and
+            where it is not labelled.
         image_index, ys, xs: (K,) int64, cell of each object's centre.
         ltrb: (K, 4) float32, distances from that centre in cells.
         offset: (K, 2) float32, sub-cell part (x, y) of the centre.
-        class_ids, identities: (K,) int64.
+        class_ids, identities, nameless_clips: (K,) int64; the last as in `TrainingImage`.
     """
 
     images: Tensor
@@ -41,6 +42,7 @@ class Batch:
     offset: Tensor
     class_ids: Tensor
     identities: Tensor
+    nameless_clips: Tensor
 
     def to(self, device: str) -> Batch:
         """The same batch on another device."""
@@ -48,7 +50,14 @@ class Batch:
 
 
 def gaussian_radius(width: float, height: float) -> float:
-    """CornerNet's radius, cells, within which a centre may move at overlap `MIN_OVERLAP`."""
+    """CornerNet's radius of an object's gaussian, cells, as its code computes it.
+
+    Meant is the distance that a corner may move while the box keeps the overlap `MIN_OVERLAP`. The
+    published code takes the larger root of its quadratic equations and divides it by 2 instead of
+    by 2a, so the radius comes out three to four times as large: 2.7 cells for a box of 10 x 10,
+    where 0.8 would keep the overlap. CenterNet and FairMOT took it over and all their heat maps
+    depend on it; so do ours.
+    """
     total, product, m = width + height, width * height, MIN_OVERLAP
     roots = (
         _root(1.0, total, product * (1 - m) / (1 + m)),
@@ -59,7 +68,6 @@ def gaussian_radius(width: float, height: float) -> float:
 
 
 def _root(a: float, b: float, c: float) -> float:
-    # CornerNet divides by 2 whatever `a` is; the published heat maps depend on it.
     return (b + math.sqrt(b * b - 4 * a * c)) / 2
 
 
@@ -86,13 +94,14 @@ def make_batch(samples: Sequence[AugmentedImage], *, n_class: int) -> Batch:
     h, w = (side // STRIDE for side in samples[0].image_rgb.shape[:2])
     heatmap = np.zeros((len(samples), n_class, h, w), np.float32)
     learn = np.zeros_like(heatmap)
-    centres, indices = [], []
+    centres, indices, clips = [], [], []
     for i, sample in enumerate(samples):
         cells = sample.boxes_xyxy_px / STRIDE  # (N, 4)
         learn[i, list(sample.labelled_classes)] = 1
-        for x1, y1, x2, y2 in sample.ignore_xyxy_px / STRIDE:
+        regions = sample.ignore_xyxy_px / STRIDE  # (M, 4)
+        for class_id, (x1, y1, x2, y2) in zip(sample.ignore_class_ids, regions, strict=True):
             rows = slice(max(0, math.floor(y1)), max(0, math.ceil(y2)))
-            learn[i, :, rows, max(0, math.floor(x1)) : max(0, math.ceil(x2))] = 0
+            learn[i, class_id, rows, max(0, math.floor(x1)) : max(0, math.ceil(x2))] = 0
         centre = (cells[:, :2] + cells[:, 2:]) / 2
         centre = np.clip(centre, 0, [w - 1, h - 1]).astype(np.float32)  # (N, 2)
         for (x, y), box, class_id in zip(centre, cells, sample.class_ids, strict=True):
@@ -100,6 +109,7 @@ def make_batch(samples: Sequence[AugmentedImage], *, n_class: int) -> Batch:
             draw_gaussian(heatmap[i, class_id], x=int(x), y=int(y), width=size[0], height=size[1])
         centres.append(np.concatenate([centre, centre - cells[:, :2], cells[:, 2:] - centre], 1))
         indices.append(np.full(len(cells), i, np.int64))
+        clips.append(np.full(len(cells), sample.nameless_clip, np.int64))
     packed = torch.from_numpy(np.concatenate(centres))  # (K, 6)
     cell = packed[:, :2].long()  # (K, 2)
     return Batch(
@@ -113,4 +123,5 @@ def make_batch(samples: Sequence[AugmentedImage], *, n_class: int) -> Batch:
         offset=packed[:, :2] - cell,
         class_ids=torch.from_numpy(np.concatenate([s.class_ids for s in samples])),
         identities=torch.from_numpy(np.concatenate([s.identities for s in samples])),
+        nameless_clips=torch.from_numpy(np.concatenate(clips)),
     )

@@ -18,6 +18,7 @@ from mot_compress_ros.errors import BundleError, InputError
 from mot_compress_ros.health import Health
 from mot_compress_ros.inference import build_detector, Detector, load_bundle
 from mot_compress_ros.pipeline import Pipeline, PipelineConfig
+from mot_compress_ros.sources import open_source
 from offline_training.datasets.mot_layout import CLASS_NAMES, MotSequence
 
 CAMERA = 'camera'
@@ -80,7 +81,9 @@ def run_sequence(
     pipeline = Pipeline(cameras=[CAMERA], student=students, teacher=teachers, config=config)
     tracks = []
     for index, frame in enumerate(sequence_frames(sequence)):
-        tracks.append(pipeline.step([frame])[0])
+        (found,) = pipeline.step([frame])
+        assert found is not None, 'the frames of a sequence come in order'
+        tracks.append(found)
         for detector in (students, teachers):
             if detector is not None and detector.recorded:
                 recorded += detector.recorded
@@ -90,13 +93,29 @@ def run_sequence(
 
 
 def sequence_frames(sequence: MotSequence) -> Iterable[Frame]:
-    """The frames of a sequence, stamped by its frame rate."""
-    for index, path in enumerate(sequence.image_paths):
-        stamp_ns = round(index * 1e9 / sequence.fps)
-        yield read_frame(path, stamp_ns=stamp_ns, frame_index=index)
+    """The frames of a sequence as the vehicle's own source reads and stamps them.
+
+    Raises:
+        InputError: an image cannot be decoded, or the source sees other images than the labels.
+    """
+    folder = sequence.image_paths[0].parent
+    source = open_source(folder, camera=CAMERA, fps_hz=sequence.fps)
+    if len(source) != len(sequence):
+        raise InputError(
+            f'{folder}: {len(source)} images, but {len(sequence)} are labelled; '
+            'remove images of another kind'
+        )
+    n = 0
+    for frame in source:
+        if frame.frame_index != n:
+            break  # the source skips what it cannot decode, and the labels would slip
+        yield frame
+        n += 1
+    if n < len(sequence):
+        raise InputError(f'{sequence.image_paths[n]}: not an image that can be read')
 
 
-def read_frame(path: Path, *, stamp_ns: int = 0, frame_index: int = 0) -> Frame:
+def read_frame(path: Path) -> Frame:
     """An image file as a frame.
 
     Raises:
@@ -107,9 +126,9 @@ def read_frame(path: Path, *, stamp_ns: int = 0, frame_index: int = 0) -> Frame:
         raise InputError(f'{path}: not an image that can be read')
     return Frame(
         image=np.asarray(image, np.uint8),
-        stamp_ns=stamp_ns,
+        stamp_ns=0,
         camera=CAMERA,
-        frame_index=frame_index,
+        frame_index=0,
     )
 
 

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from typing import Any
 
 from mot_compress_ros.datatypes import Detections
-from offline_training.datasets.bdd100k import LabelledImage
-from offline_training.datasets.mot_layout import CLASS_NAMES, MotSequence
+from offline_training.datasets.mot_layout import CLASS_NAMES, MotSequence, ORIGINS
+from offline_training.datasets.records import LabelledImage
 from offline_training.evaluation.detection_scores import LabelledBoxes, score_detections
 from offline_training.evaluation.inference import SequenceResult
 from offline_training.evaluation.tracking_scores import (
@@ -73,6 +73,7 @@ def sequence_json(
         'name': sequence.name,
         'frames': len(sequence),
         'fps': sequence.fps,
+        'origin': sequence.origin,
         'partly_labelled': partly_labelled,
     }
     if partly_labelled:
@@ -87,8 +88,26 @@ def sequence_json(
     return {**head, **_classes_json(raw), 'detection': detection}
 
 
-def combined_json(per_sequence: Mapping[str, Mapping[int, RawScores]]) -> Json:
-    """All sequences together: per class first, then over classes; empty where there is none."""
+def combined_json(
+    per_sequence: Mapping[str, Mapping[int, RawScores]], origins: Mapping[str, str]
+) -> Json:
+    """Sequences of one origin together, by origin; an origin without sequences is left out.
+
+    Real and synthetic sequences are never pooled: rendered scenes are as many as one likes.
+
+    Args:
+        per_sequence: scores by class id, by name of the sequence.
+        origins: origin of each sequence, by its name.
+    """
+    groups = {
+        origin: {name: raw for name, raw in per_sequence.items() if origins[name] == origin}
+        for origin in ORIGINS
+    }
+    return {origin: _pooled_json(group) for origin, group in groups.items() if group}
+
+
+def _pooled_json(per_sequence: Mapping[str, Mapping[int, RawScores]]) -> Json:
+    """Per class first, then over classes."""
     class_ids = sorted({class_id for raw in per_sequence.values() for class_id in raw})
     pooled = {
         class_id: combine_sequences(
@@ -96,14 +115,14 @@ def combined_json(per_sequence: Mapping[str, Mapping[int, RawScores]]) -> Json:
         )
         for class_id in class_ids
     }
-    return {'sequences': sorted(per_sequence), **_classes_json(pooled)} if pooled else {}
+    return {'sequences': sorted(per_sequence), **_classes_json(pooled)}
 
 
 def manifest_metrics(report: Mapping[str, Any]) -> Json:
     """The few numbers of an evaluation that a model bundle carries with it."""
 
     def main_scores(scores: Mapping[str, Any]) -> Json:
-        parts = {**scores['classes'], 'all': scores['all']}
+        parts = {**scores['classes'], **({'all': scores['all']} if 'all' in scores else {})}
         return {n: {key: round(v[key], 4) for key in MAIN_FIELDS} for n, v in parts.items()}
 
     sequences = {s['name']: s for s in report['sequences'] if not s['partly_labelled']}
@@ -114,7 +133,9 @@ def manifest_metrics(report: Mapping[str, Any]) -> Json:
     return {
         'command': report['command'],
         'tracking': {name: main_scores(s) for name, s in sequences.items()},
-        'tracking_together': main_scores(report['combined']) if report['combined'] else {},
+        'tracking_together': {
+            origin: main_scores(scores) for origin, scores in report['combined'].items()
+        },
         'ap50': {
             name: {c: round(v['ap50'], 4) for c, v in scores['classes'].items()}
             for name, scores in detection.items()

@@ -16,7 +16,8 @@ Ratios are in per cent, times in milliseconds.
 TRACKING_NOTE = (
     'HOTA, DetA, AssA, MOTA and IDF1 are computed by TrackEval, AP by pycocotools. Only classes '
     'that a sequence labels exhaustively are scored; predictions that match a region to ignore '
-    'are taken out before; of partly labelled sequences only recall and identity are stated.'
+    'are taken out before; of partly labelled sequences only recall and identity are stated. '
+    'Real and synthetic sequences are never pooled.'
 )
 
 

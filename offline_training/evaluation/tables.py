@@ -94,7 +94,8 @@ def _tracking_table(report: Mapping[str, Any]) -> str:
     whole = [s for s in report['sequences'] if not s['partly_labelled']]
     rows = [row for s in whole for row in _rows(s['name'], s, TRACKING_COLUMNS)]
     if len(whole) > 1:
-        rows += _rows('together', report['combined'], TRACKING_COLUMNS)
+        for origin, scores in report['combined'].items():
+            rows += _rows(f'{origin} together', scores, TRACKING_COLUMNS)
     return _table('tracking', rows, TRACKING_COLUMNS)
 
 

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mot_compress_ros.errors import InputError
+from mot_compress_ros.errors import InputError, InvalidOptionError
+from offline_training.datasets.mot_layout import natural_key
 
 IMAGE_SUFFIXES = frozenset({'.jpg', '.jpeg', '.png'})
 
@@ -24,16 +25,23 @@ class Clip:
         fps: true frame rate; None takes what the video says, and 10 for a folder.
 
     Raises:
+        InvalidOptionError: `stride` or `max_frames` is below 1, or `fps` not above 0.
         InputError: there is nothing to read.
     """
 
     def __init__(self, source: Path, *, stride: int, max_frames: int, fps: float | None) -> None:
+        if min(stride, max_frames) < 1 or (fps is not None and not fps > 0):
+            raise InvalidOptionError(
+                f'--stride {stride}, --max-frames {max_frames}, --fps {fps}: '
+                'expected at least 1, at least 1 and above 0'
+            )
         if not source.exists():
             raise InputError(f'{source}: no such video or image folder')
         self._source = source
         self._images: list[Path] = []
         if source.is_dir():
-            found = sorted(p for p in source.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+            images = (p for p in source.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+            found = sorted(images, key=natural_key)
             self._images, total, own_fps = found, len(found), 10.0
         else:
             video = cv2.VideoCapture(str(source))

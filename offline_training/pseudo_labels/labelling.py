@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from mot_compress_ros.errors import InputError, InvalidOptionError
+from offline_training.datasets.mot_layout import CYCLIST
 from offline_training.datasets.mot_writing import GroundTruthRow
 from offline_training.pseudo_labels.clip import Clip
 from offline_training.pseudo_labels.coco_detector import CocoDetector
 from offline_training.pseudo_labels.linking import LinkedTrack
 from offline_training.pseudo_labels.road_classes import (
-    CYCLIST,
     RoadBoxes,
     to_road_boxes,
     UNATTENDED,

@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mot_compress_ros.boxes import clip_to_image
+from offline_training.datasets.mot_layout import CYCLIST, PEDESTRIAN, VEHICLE
 from offline_training.datasets.rider_merging import ANY_PERSON, pair_riders, union_box
 from offline_training.pseudo_labels.coco_detector import CocoBoxes, suppress
 
-PEDESTRIAN, CYCLIST, VEHICLE = 0, 1, 2
 UNATTENDED = 3  # a two-wheeler nobody rides: not a class, only a region to ignore
 _COCO_PERSON, _COCO_TWO_WHEELERS, _COCO_VEHICLES = (0,), (1, 3), (2, 5, 7)
 MIN_RIDER_SCORE = 0.3  # both halves of a cyclist: a weak bicycle in front of a person is noise

@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from offline_training.datasets.mot_layout import CYCLIST
 from offline_training.synthetic.camera import Camera, NEAR_M
 from offline_training.synthetic.canvas import Canvas, Painted, Shape
 from offline_training.synthetic.figure import figure_shapes
@@ -21,7 +22,7 @@ from offline_training.synthetic.people import cyclist_limbs, pedestrian_limbs
 from offline_training.synthetic.sensor import Sensor
 from offline_training.synthetic.shadows import darken_ground, in_shadow, light_ground
 from offline_training.synthetic.structures import Structures
-from offline_training.synthetic.traffic import Actor, CYCLIST
+from offline_training.synthetic.traffic import Actor
 
 Array = NDArray[np.float64]
 Image = NDArray[np.uint8]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from offline_training.datasets.mot_layout import CYCLIST, PEDESTRIAN, VEHICLE
 from offline_training.synthetic.config import SceneConfig
 from offline_training.synthetic.ego import AT_CROSSING, Cruise, draw_ego
 from offline_training.synthetic.layout import BLOCK_M, CROSS_HALF_M, LANE_M, Road
@@ -23,7 +24,6 @@ from offline_training.synthetic.vehicles import (
 
 Array = NDArray[np.float64]
 Route = tuple[Array, float, float, float]  # points, start distance, speed, swing
-PEDESTRIAN, CYCLIST, VEHICLE = 0, 1, 2
 NORTH = np.pi / 2
 
 

@@ -7,14 +7,14 @@ import pytest
 
 from mot_compress_ros.errors import InputError, InvalidOptionError
 from mot_compress_ros.inference.backends.scripted import write_scripted_bundle
-from offline_training.benchmarks import MEMBERS
+from offline_training.benchmarks import MEMBERS, pipeline
 from offline_training.benchmarks.pipeline import (
     Contestant,
     measure,
     median_turn,
     parse_contestant,
-    parse_size,
 )
+from offline_training.command_options import parse_size
 from offline_training.commands import benchmark, results
 from offline_training.datasets.mot_writing import SequenceWriter
 
@@ -54,6 +54,18 @@ def test_every_stage_of_every_contestant_is_measured(quick, tmp_path, capsys):
         assert total['p50_ms'] >= model['stages']['infer']['p50_ms']
         assert model['frames_per_s'] > 0
     assert 'frames/s' in capsys.readouterr().out
+
+
+def test_the_load_is_read_before_the_models(quick, monkeypatch):
+    """Loading and warming up is load of our own."""
+    order = []
+    real_load, real_open = pipeline.os.getloadavg, pipeline.open_pipeline
+    monkeypatch.setattr(pipeline.os, 'getloadavg', lambda: (order.append('load'), real_load())[1])
+    monkeypatch.setattr(
+        pipeline, 'open_pipeline', lambda *a, **k: (order.append('open'), real_open(*a, **k))[1]
+    )
+    measure(arguments(*quick))
+    assert order == ['load', 'open', 'open']
 
 
 def test_the_network_gets_the_size_that_was_asked_for(quick):

@@ -1,5 +1,6 @@
 """Sampling, augmentation, recipes and the training loop, on images made here."""
 
+import importlib
 from pathlib import Path
 
 import cv2
@@ -7,16 +8,20 @@ import numpy as np
 import pytest
 import torch
 
-from mot_compress_ros.errors import InputError, InvalidOptionError
+from mot_compress_ros.errors import InputError, InvalidOptionError, MotCompressError
 from mot_compress_ros.inference import build_detector, load_bundle
 from mot_compress_ros.networks import ArchitectureConfig, JointDetector
+from mot_compress_ros.options import describe
 from offline_training.__main__ import main
+from offline_training.command_options import parse_settings
+from offline_training.datasets import LAYOUTS
 from offline_training.datasets.augment import augment, AugmentConfig
-from offline_training.datasets.records import TrainingImage, TrainingSource
+from offline_training.datasets.collect import collect_sources
+from offline_training.datasets.records import SourceConfig, TrainingImage, TrainingSource
 from offline_training.datasets.sampler import PairSampler
 from offline_training.engine import CHECKPOINT_FILE, train, TrainConfig, TrainingStoppedError
 from offline_training.losses.joint import LossWeights
-from offline_training.recipes import read_recipe
+from offline_training.recipes import experiment_digest, read_recipe, RecipeConfig
 
 CONFIGS = sorted((Path(__file__).parents[2] / 'config' / 'training').glob('*.yaml'))
 AUGMENT = AugmentConfig(width_px=96, height_px=64, min_full_width_px=96.0, max_full_width_px=128.0)
@@ -53,15 +58,20 @@ def write_recipe(path, **train_options):
     return path
 
 
-def make_sampler(folder):
-    image = TrainingImage(
-        path=folder / 'img1' / '000001.png',
-        boxes_xyxy_px=np.array([[34, 40, 84, 80]], np.float32),
-        class_ids=np.array([2]),
-        identities=np.array([5]),
-        ignore_xyxy_px=np.zeros((0, 4), np.float32),
+def make_labels(path, *, boxes=((34, 40, 84, 80),), class_ids=(2,), ignore=(), ignored_as=()):
+    return TrainingImage(
+        path=path,
+        boxes_xyxy_px=np.array(boxes, np.float32),
+        class_ids=np.array(class_ids),
+        identities=np.arange(len(boxes)) + 5,
+        ignore_xyxy_px=np.array(ignore, np.float32).reshape(-1, 4),
+        ignore_class_ids=np.array(ignored_as, np.int64),
         labelled_classes=(0, 1, 2),
     )
+
+
+def make_sampler(folder):
+    image = make_labels(folder / 'img1' / '000001.png')
     source = TrainingSource(name='road', images=(image,), weight=1.0)
     return PairSampler([source], config=AUGMENT, batch_size=4, n_class=3, seed=0)
 
@@ -80,23 +90,132 @@ def test_recipe_errors(tmp_path):
     path.write_text('train: {steps: 3}')
     with pytest.raises(InputError, match='sources'):
         read_recipe(path)
+    path.write_text('sources: [1]')
+    with pytest.raises(InvalidOptionError, match=r'expected mappings such as .* got 1'):
+        read_recipe(path)
 
 
-def test_augmented_boxes_follow_the_pixels(tmp_path):
-    """The bright box and its label move together, whatever the draw."""
-    sampler = make_sampler(make_sequence(tmp_path / 'road'))
-    errors = []
-    for step in range(12):
+@pytest.mark.parametrize(
+    ('option', 'message'),
+    [
+        ('train.batch_size=5', 'even number'),
+        ('augment.width_px=100', 'multiples of 32'),
+        ('augment.height_px=100', 'multiples of 32'),
+        ('architecture.n_class=4', 'expected 3: the data sets have pedestrian'),
+        ('train.learning_rate=quick', 'expected float'),
+        ('train.steps=1.5', 'expected int'),
+        ('train.steps', 'NAME=VALUE'),
+    ],
+)
+def test_values_that_cannot_be_trained_with_are_refused(tmp_path, option, message):
+    recipe = write_recipe(tmp_path / 'r.yaml')
+    with pytest.raises(InvalidOptionError, match=message):
+        read_recipe(recipe, parse_settings(RecipeConfig, [option]))
+
+
+def test_numbers_may_be_written_as_engineers_do(tmp_path):
+    """YAML 1.1 takes 5e-4 for text."""
+    recipe = write_recipe(tmp_path / 'r.yaml', weight_decay='1e-3')
+    settings = parse_settings(RecipeConfig, ['train.learning_rate=5e-4', 'train.precision=fp32'])
+    config = read_recipe(recipe, settings).config.train
+    assert (config.learning_rate, config.weight_decay) == (5e-4, 1e-3)
+    assert config.precision == 'fp32'
+
+
+def test_every_layout_keeps_the_contract():
+    for path in LAYOUTS.values():
+        module = importlib.import_module(path)
+        assert {info.name for info in describe(SourceConfig)} >= module.OPTIONS
+        assert callable(module.training_images)
+
+
+@pytest.mark.parametrize(
+    'entry',
+    [
+        {'layout': 'mot', 'path': 'road', 'split': 'train'},
+        {'layout': 'bdd100k', 'path': 'road', 'origin_px': 1},
+        {'layout': 'pennfudan', 'path': 'road', 'identities': False},
+        {'layout': 'pennfudan', 'path': 'road', 'split': 'train'},
+    ],
+)
+def test_options_of_another_layout_are_refused(tmp_path, entry):
+    with pytest.raises(InvalidOptionError, match='means nothing in the layout'):
+        collect_sources([entry], tmp_path)
+
+
+def test_labels_that_count_from_one_are_shifted(tmp_path):
+    folder = make_sequence(tmp_path / 'road')
+    with (folder / 'gt' / 'gt.txt').open('a') as file:
+        file.write('1,7,11,21,10,10,0,1,1.0\n')
+    boxes = {}
+    for origin_px in (0, 1):
+        (source,) = collect_sources([{'path': 'road', 'origin_px': origin_px}], tmp_path)
+        first = source.images[0]
+        boxes[origin_px] = [*first.boxes_xyxy_px.tolist(), *first.ignore_xyxy_px.tolist()]
+        assert first.ignore_class_ids.tolist() == [0]
+    assert boxes == {
+        0: [[34, 40, 84, 80], [11, 21, 21, 31]],
+        1: [[33, 39, 83, 79], [10, 20, 20, 30]],
+    }
+
+
+def test_a_clip_without_identities_pairs_images_with_themselves(tmp_path):
+    make_sequence(tmp_path / 'road')
+    entry = {'path': 'road', 'identities': False}
+    named, nameless = collect_sources([{'path': 'road'}, entry], tmp_path)
+    assert {image.nameless_clip for image in named.images} == {-1}
+    (clip,) = {image.nameless_clip for image in nameless.images}
+    assert clip >= 0
+    assert len({int(image.identities[0]) for image in nameless.images}) == 4
+    sampler = PairSampler([nameless], config=AUGMENT, batch_size=2, n_class=3, seed=0)
+    for step in range(6):
         batch = sampler.batch(step)
-        for k in range(len(batch.xs)):
-            image = batch.images[batch.image_index[k]].numpy().astype(int)
-            mask = image[..., 0] > image[..., 2] + 25
-            ys, xs = np.nonzero(mask)
-            centre = (torch.stack([batch.xs[k], batch.ys[k]]) + batch.offset[k]).numpy() * 4
-            if len(xs) and xs.min() > 1 and ys.min() > 1 and xs.max() < 94 and ys.max() < 62:
-                errors.append(np.abs(centre - [xs.mean() + 0.5, ys.mean() + 0.5]).max())
-    assert len(errors) > 10
-    assert np.max(errors) < 1.0
+        assert len(set(batch.identities.tolist())) <= 1  # two views of one image
+        assert set(batch.nameless_clips.tolist()) <= {clip}
+
+
+def blurred_disc(centre_xy, size_wh=(160, 120)):
+    """A bright spot on black with its intensity-weighted centroid at `centre_xy`, px."""
+    x, y = np.meshgrid(np.arange(size_wh[0]) + 0.5, np.arange(size_wh[1]) + 0.5)
+    bell = np.exp(-((x - centre_xy[0]) ** 2 + (y - centre_xy[1]) ** 2) / (2 * 5.0**2))
+    return np.dstack([np.round(250 * bell).astype(np.uint8)] * 3)
+
+
+@pytest.mark.parametrize('flip', [0.0, 1.0])
+@pytest.mark.parametrize('zoom', [1, 2])
+def test_augmented_boxes_follow_the_pixels(flip, zoom):
+    """The centroid of a bright spot and the middle of its box move together, to 0.15 px."""
+    config = AugmentConfig(
+        width_px=320,
+        height_px=256,
+        min_full_width_px=160.0 * zoom,
+        max_full_width_px=160.0 * zoom,
+        rotation_deg=0.0,
+        shear_deg=0.0,
+        saturation_value=0.0,
+        flip_probability=flip,
+    )
+    centre = np.array([61.0, 47.0])
+    box = [[*(centre - 20), *(centre + 20)]]
+    checked = 0
+    for seed in range(10):
+        found = augment(
+            blurred_disc(centre),
+            make_labels(Path('x'), boxes=box),
+            config,
+            np.random.default_rng(seed),
+        )
+        # The border is grey: look at the box only, which lies inside the image.
+        x1, y1, x2, y2 = found.boxes_xyxy_px[0].round().astype(int)
+        if x1 < 0 or y1 < 0 or x2 > 320 or y2 > 256:
+            continue
+        weight = found.image_rgb[y1:y2, x1:x2, 1].astype(float)
+        ys, xs = np.mgrid[y1:y2, x1:x2] + 0.5
+        measured = np.array([(xs * weight).sum(), (ys * weight).sum()]) / weight.sum()
+        middle = (found.boxes_xyxy_px[0, :2] + found.boxes_xyxy_px[0, 2:]) / 2
+        assert np.abs(measured - middle).max() < 0.15
+        checked += 1
+    assert checked >= 5
 
 
 def test_batches_are_a_function_of_seed_and_step(tmp_path):
@@ -109,13 +228,12 @@ def test_batches_are_a_function_of_seed_and_step(tmp_path):
 
 
 def test_a_hardly_visible_box_becomes_an_ignore_region():
-    labels = TrainingImage(
-        path=Path('x'),
-        boxes_xyxy_px=np.array([[0, 0, 4, 3], [10, 10, 90, 60]], np.float32),
-        class_ids=np.array([0, 2]),
-        identities=np.array([1, 2]),
-        ignore_xyxy_px=np.zeros((0, 4), np.float32),
-        labelled_classes=(0, 1, 2),
+    labels = make_labels(
+        Path('x'),
+        boxes=[[0, 0, 4, 3], [10, 10, 90, 60]],
+        class_ids=[0, 2],
+        ignore=[[50, 5, 60, 15]],
+        ignored_as=[1],
     )
     config = AugmentConfig(
         width_px=96,
@@ -128,8 +246,9 @@ def test_a_hardly_visible_box_becomes_an_ignore_region():
     )
     image = np.zeros((64, 96, 3), np.uint8)
     found = augment(image, labels, config, np.random.default_rng(0))
-    assert found.identities.tolist() == [2]
-    assert len(found.ignore_xyxy_px) == 1
+    assert found.identities.tolist() == [6]
+    assert len(found.ignore_xyxy_px) == 2
+    assert found.ignore_class_ids.tolist() == [1, 0]  # the second is the pedestrian's own
 
 
 def test_training_resumes_to_the_same_weights(tmp_path):
@@ -159,12 +278,81 @@ def test_training_resumes_to_the_same_weights(tmp_path):
         torch.testing.assert_close(a, b, msg=name)
 
 
+def tiny_model():
+    return JointDetector(ArchitectureConfig(width=0.0625, embedding_dim=8))
+
+
 def test_training_stops_on_a_loss_that_is_not_finite(tmp_path):
     sampler = make_sampler(make_sequence(tmp_path / 'road'))
-    model = JointDetector(ArchitectureConfig(width=0.0625, embedding_dim=8))
+    model = tiny_model()
     torch.nn.init.constant_(model.wh[2].bias, float('nan'))
     with pytest.raises(TrainingStoppedError, match='not finite'):
         train(model, sampler, TrainConfig(steps=2, batch_size=4), LossWeights(), tmp_path / 'r')
+
+
+def test_training_stops_on_a_gradient_that_is_not_finite(tmp_path):
+    """The loss is fine, and the weights of before are left as they were."""
+    sampler = make_sampler(make_sequence(tmp_path / 'road'))
+    model = tiny_model()
+    model.wh[2].bias.register_hook(lambda gradient: gradient * float('inf'))
+    before = model.wh[2].weight.detach().clone()
+    with pytest.raises(TrainingStoppedError, match='gradient is not finite'):
+        train(model, sampler, TrainConfig(steps=2, batch_size=4), LossWeights(), tmp_path / 'r')
+    assert torch.equal(model.wh[2].weight, before)
+    assert issubclass(TrainingStoppedError, MotCompressError)  # one line on the command line
+
+
+def test_another_experiment_is_not_resumed(tmp_path, capsys):
+    sampler = make_sampler(make_sequence(tmp_path / 'road'))
+    config = TrainConfig(steps=1, batch_size=4, precision='fp32')
+    run = tmp_path / 'r'
+
+    def go(digest):
+        return train(tiny_model(), sampler, config, LossWeights(), run, digest=digest)
+
+    go('first')
+    with pytest.raises(InputError, match=r'another recipe, data or --init; remove .* pass --run'):
+        go('second')
+    go('first')
+    assert 'which experiment' not in capsys.readouterr().err
+    checkpoint = torch.load(run / CHECKPOINT_FILE, weights_only=True)
+    del checkpoint['digest']
+    torch.save(checkpoint, run / CHECKPOINT_FILE)
+    go('second')  # written before there were digests
+    assert 'does not say which experiment' in capsys.readouterr().err
+
+
+def test_the_digest_stands_for_recipe_data_and_first_weights(tmp_path):
+    make_sequence(tmp_path / 'road')
+    (source,) = collect_sources([{'path': 'road'}], tmp_path)
+    digest = experiment_digest(RecipeConfig(), [source])
+    assert digest == experiment_digest(RecipeConfig(), [source])
+    rarely = RecipeConfig(train=TrainConfig(checkpoint_every=7))
+    assert digest == experiment_digest(rarely, [source])
+    fewer = TrainingSource(name='road', images=source.images[1:], weight=1.0)
+    others = {
+        experiment_digest(RecipeConfig(train=TrainConfig(steps=9)), [source]),
+        experiment_digest(RecipeConfig(loss=LossWeights(reid=0.0)), [source]),
+        experiment_digest(RecipeConfig(), [fewer]),
+        experiment_digest(RecipeConfig(), [source], init_sha256='ab'),
+    }
+    assert len(others | {digest}) == 5
+
+
+def test_the_command_refuses_foreign_first_weights_and_foreign_runs(tmp_path, capsys):
+    make_sequence(tmp_path / 'road')
+    recipe = write_recipe(tmp_path / 'r.yaml', steps=1)
+    words = ['train', str(recipe), '--data', str(tmp_path), '--run', str(tmp_path / 'run')]
+    small = str(tmp_path / 'small')
+    assert main([*words, '--output', small]) == 0
+    wider = ['--output', str(tmp_path / 'wide'), '--set', 'architecture.width=0.125']
+    assert main([*words, *wider, '--init', small]) == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert 'has width 0.0625, the recipe says 0.125' in line
+    assert main([*words, '--output', small, '--init', small]) == 2
+    assert 'pass --run' in capsys.readouterr().err.splitlines()[-1]
+    again = ['--output', str(tmp_path / 'again'), '--init', small, '--run', str(tmp_path / 'run2')]
+    assert main([*words, *again]) == 0
 
 
 def test_train_command_learns_and_writes_a_bundle_that_loads(tmp_path):

@@ -46,7 +46,7 @@ INFO = RunInfo(
             input_size_wh=(320, 192),
         ),
     ),
-    options={'tracker.min_score': 0.1},
+    options={'tracker.min_score': 0.1, 'decode.min_score': 0.25},
 )
 ENDING = Ending(
     complete=True,
@@ -169,7 +169,7 @@ def test_mcap_holds_the_topics_of_the_node(out):
     assert header.stamp.sec * 10**9 + header.stamp.nanosec == stamp_ns
     assert header.frame_id == 'front_optical'
     first, second = array.detections
-    assert (first.id, second.id) == ('front-1', 'front-2')
+    assert (first.id, second.id) == ('front-replay-1', 'front-replay-2')
     assert first.results[0].hypothesis.class_id == 'vehicle'
     assert first.results[0].hypothesis.score == 0.875
     assert (second.bbox.center.position.x, second.bbox.center.position.y) == (-0.75, 45)
@@ -181,6 +181,20 @@ def test_mcap_holds_the_topics_of_the_node(out):
         (1, 'cyclist'),
         (2, 'vehicle'),
     ]
+    assert labels.threshold == 0.25
+    ((_, diagnostics),) = messages['/diagnostics']
+    (status,) = diagnostics.status
+    assert (status.name, status.message, status.hardware_id) == (
+        'mot_tracker: front',
+        '1 tracks',
+        'front',
+    )
+    assert {item.key: item.value for item in status.values} == {
+        'received': '1',
+        'processed': '1',
+        'dropped': '0',
+        'active_tracks': '1',
+    }
 
 
 def test_recording_can_be_replayed_from_its_images(out):
@@ -287,7 +301,7 @@ def test_summary_adds_up(out):
     assert summary['models'][0]['sha256'] == 'ab' * 32
     assert summary['input']['camera'] == 'front'
     assert summary['counters'] == {'keyframes': 2}
-    assert summary['options'] == {'tracker.min_score': 0.1}
+    assert summary['options'] == INFO.options
     assert {'python', 'numpy', 'rosbags'} <= set(summary['versions'])
 
 

@@ -74,8 +74,8 @@ def dropped_frames():
 
 
 def broken_clock():
-    """A duplicate stamp, a jump back as of a bag that loops, and a jump ahead of ten seconds."""
-    stamps = [*range(8), 7, *range(2, 10), *range(110, 116)]
+    """A duplicate, a late frame, a short bag that loops, a jump ahead, a longer bag that loops."""
+    stamps = [*range(8), 7, 5, 8, 9, *range(2, 10), *range(110, 116), *range(50, 54)]
     for i, tick in enumerate(stamps):
         scene = [(BLUE, 10 + 4 * i, 100, 60, 40)]
         yield painted(i, scene, stamp_ns=START_NS + tick * STEP_NS)

@@ -24,10 +24,12 @@ def replay_case(case):
             teacher=bundles[1] if case.has_teacher else '',
             config=from_mapping(PipelineConfig, case.options),
         )
-    return [_row(pipeline.step([frame])[0]) for frame in case.clip()]
+    return [_row(frame, pipeline.step([frame])[0]) for frame in case.clip()]
 
 
-def _row(tracks):
+def _row(frame, tracks):
+    if tracks is None:
+        return {'stamp_ns': frame.stamp_ns, 'role': 'late', 'tracks': []}
     return {
         'stamp_ns': tracks.stamp_ns,
         'role': tracks.source,

@@ -29,14 +29,35 @@ def test_reference_is_not_empty_and_ids_are_never_reused(case):
     rows = read_reference(case)
     assert len(rows) == sum(1 for _ in case.clip())
     assert sum(bool(row['tracks']) for row in rows) > 0.5 * len(rows)
-    seen, latest = set(), set()
+    assert_ids_are_never_reused(rows)
+
+
+def assert_ids_are_never_reused(rows):
+    """New ids are the highest so far, and an id keeps its class and grows older."""
+    highest, latest = 0, {}
     for row in rows:
-        ids = {track['id'] for track in row['tracks']}
-        fresh = ids - seen
-        assert not fresh or not seen or min(fresh) > max(seen), 'a new id is the highest so far'
-        seen |= ids
-        latest = ids
-    assert latest <= seen
+        for track in sorted(row['tracks'], key=lambda track: track['id']):
+            before = latest.get(track['id'])
+            if before is None:
+                assert track['id'] > highest, 'a new id is the highest so far'
+            elif row['stamp_ns'] != before[1]:
+                assert track['class'] == before[0]['class']
+                assert track['age'] > before[0]['age'], 'the same object, not another of its id'
+            latest[track['id']] = track, row['stamp_ns']
+            highest = max(highest, track['id'])
+
+
+def test_reuse_of_an_id_would_be_noticed():
+    rows = [
+        {'stamp_ns': index, 'tracks': [{'id': id_, 'class': class_, 'age': age}]}
+        for index, (id_, class_, age) in enumerate([(1, 0, 1), (2, 0, 1), (2, 0, 2), (3, 0, 1)])
+    ]
+    assert_ids_are_never_reused(rows)
+    for change in ({'id': 1}, {'id': 2}, {'id': 2, 'age': 3, 'class': 1}):
+        bad = copy.deepcopy(rows)
+        bad[-1]['tracks'][0].update(change)
+        with pytest.raises(AssertionError):
+            assert_ids_are_never_reused(bad)
 
 
 def test_every_reference_has_a_case():
@@ -92,9 +113,15 @@ def test_dropped_frames_cost_no_id():
 
 def test_stamps_that_jump_begin_new_tracks_and_duplicates_do_not():
     frames, _ = lives('broken_clock')
-    assert len(frames) == 3, 'before the jump back, after it, and after the jump ahead'
+    assert [(found[0], found[-1]) for found in frames.values()] == [
+        (0, 11),  # with a duplicate and a late frame in it
+        (14, 19),  # the third frame of a bag that loops
+        (20, 25),  # ten seconds ahead
+        (26, 29),  # back by more than `max_gap_s`
+    ]
     rows = read_reference(CASES['broken_clock'])
     assert rows[7] == rows[8], 'the duplicate'
+    assert [i for i, row in enumerate(rows) if row['role'] == 'late'] == [9, 12, 13]
 
 
 def test_resolution_change_begins_new_tracks():

@@ -8,11 +8,16 @@ import pytest
 
 from mot_compress_ros.datatypes import Frame, Tracks
 from mot_compress_ros.errors import UnsupportedImageError
+from mot_compress_ros.message_fields import track_number
+from mot_compress_ros.recording.ros_messages import MessageFactory
 
+pytest.importorskip('rclpy', reason='rclpy is not installed')
 pytest.importorskip('vision_msgs.msg', reason='the ROS interfaces are not built')
 
+from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
+from vision_msgs.msg import Detection2DArray, LabelInfo
 
 from mot_compress_ros.ros import conversions
 
@@ -98,7 +103,24 @@ def test_tracks_become_detections_in_source_pixels_with_the_source_header():
 
 
 def test_the_number_comes_back_out_of_an_id():
-    assert [conversions.track_number(d.id) for d in to_message(tracks(2)).detections] == [7, 12]
+    assert [track_number(d.id) for d in to_message(tracks(2)).detections] == [7, 12]
+
+
+@pytest.mark.parametrize('n', [0, 2])
+def test_a_recording_holds_what_a_node_publishes(n):
+    names = ('pedestrian', 'cyclist', 'vehicle')
+    factory = MessageFactory(camera='left/wide', class_names=names, threshold=0.25)
+    frame = Frame(image=np.zeros((1, 1, 3), np.uint8), stamp_ns=STAMP_NS, frame_id='front_optical')
+    recorded = factory.tracks(frame, tracks(n))
+    published = conversions.to_detection_array(
+        tracks(n), header=header(), class_names=names, camera='left/wide', session='replay'
+    )
+    assert recorded.topic == '/left/wide/tracks'
+    assert deserialize_message(recorded.data, Detection2DArray) == published
+
+    recorded = factory.label_info(STAMP_NS)
+    published = conversions.to_label_info(names, threshold=0.25, stamp=header().stamp)
+    assert deserialize_message(recorded.data, LabelInfo) == published
 
 
 def test_no_tracks_become_an_empty_array():

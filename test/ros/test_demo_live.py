@@ -7,6 +7,7 @@ from pathlib import Path
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import cv2
@@ -22,7 +23,10 @@ pytest.importorskip('rclpy')
 pytest.importorskip('vision_msgs.msg')
 
 from mot_compress_ros.ros import demo
+from mot_compress_ros.ros.bring_up import bring_up, check_running, NodeError, wind_down
+from mot_compress_ros.ros.client import TrackerClient
 from mot_compress_ros.ros.player import Pace, read_ahead
+from mot_compress_ros.ros.process import NodeProcess
 
 pytestmark = pytest.mark.ros
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,15 +70,20 @@ def test_live_path_and_replay_give_the_same_tracks(
     assert '100%  in 12  processed 12  dropped 0  tracks 3' in said.err
 
 
-def bag_of(images, path, *, msgtype, broken=()):
-    """A bag of compressed or of rgb8 images; those in `broken` are cut short."""
+def bag_of(images, path, *, msgtype, broken=(), tenths=None):
+    """A bag of compressed or of rgb8 images; those in `broken` are cut short.
+
+    Stamps are `tenths` of a second, by default one after the other.
+    """
     store = get_typestore(Stores.ROS2_JAZZY)
     types = store.types
     with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
         topic = '/front/image_raw' + ('/compressed' if 'Compressed' in msgtype else '')
         connection = writer.add_connection(topic, msgtype, typestore=store)
         for index, image in enumerate(images):
-            stamp = types['builtin_interfaces/msg/Time'](sec=50, nanosec=index * 10**8)
+            stamp = types['builtin_interfaces/msg/Time'](
+                sec=50, nanosec=(tenths or range(len(images)))[index] * 10**8
+            )
             header = types['std_msgs/msg/Header'](stamp=stamp, frame_id='front_optical')
             if 'Compressed' in msgtype:
                 data = cv2.imencode('.jpg', image)[1].reshape(-1)
@@ -107,6 +116,24 @@ def test_bag_is_played_as_it_was_recorded(kind, painted_images, scripted_bundle,
     found = summary_of(live)
     assert found['input']['camera'] == 'front'
     assert found['frames'] == {'received': 10, 'processed': 10, 'dropped': 0, 'unreadable': 2}
+
+
+def test_late_frame_is_not_waited_for_in_lock_step(painted_images, scripted_bundle, tmp_path):
+    bag = bag_of(
+        painted_images[:7],
+        tmp_path / 'bag',
+        msgtype='sensor_msgs/msg/Image',
+        tenths=(0, 1, 2, 4, 3, 5, 6),
+    )
+    live, offline = tmp_path / 'live', tmp_path / 'offline'
+    model = ['--model', scripted_bundle]
+    assert run_demo('--bag', bag, *model, '--output', live, '--lockstep') == 0
+    assert replay.main([str(a) for a in ('--input', bag, *model, '--output', offline)]) == 0
+    assert (live / 'tracks.txt').read_bytes() == (offline / 'tracks.txt').read_bytes()
+    found = summary_of(live)
+    assert found['frames'] == {'received': 7, 'processed': 6, 'dropped': 1, 'unreadable': 0}
+    assert found['counters']['late_frames'] == 1
+    assert found['wall_s'] < 5
 
 
 def test_recorded_messages_are_those_of_the_node(painted_sequence, scripted_bundle, tmp_path):
@@ -206,11 +233,16 @@ def node_pids(parent):
 
 
 def test_node_that_dies_ends_the_demo_with_its_last_words(long_demo):
-    process, _, log = long_demo
+    process, out, log = long_demo
     (pid,) = node_pids(process.pid)
     os.kill(pid, signal.SIGKILL)
     assert process.wait(60) == 1
     assert 'error: the node died' in log.read_text()
+    found = summary_of(out)
+    assert found['complete'] is False
+    assert found['reason'].startswith('the node died')
+    assert 0 < found['frames']['processed'] < 300
+    assert {p.name for p in out.iterdir()} == {*OUTPUTS, 'node.log'}
 
 
 def test_ctrl_c_leaves_complete_files_and_no_node(long_demo):
@@ -224,6 +256,73 @@ def test_ctrl_c_leaves_complete_files_and_no_node(long_demo):
     assert found['complete'] is False
     assert 0 < found['frames']['received'] < 300
     assert {p.name for p in out.iterdir()} == {*OUTPUTS, 'node.log'}
+
+
+@pytest.fixture
+def frozen_node(scripted_bundle):
+    """A node that is up but does nothing, as while it loads a large model."""
+    with (
+        NodeProcess({'cameras': ['camera'], 'model': str(scripted_bundle)}) as process,
+        TrackerClient(cameras=['camera']) as client,
+    ):
+        client.wait_for_node()
+        (pid,) = node_pids(os.getpid())
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield client, process, pid
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+
+def test_node_that_dies_while_it_loads_is_noticed_at_once(frozen_node):
+    client, process, pid = frozen_node
+    threading.Timer(0.5, os.kill, (pid, signal.SIGKILL)).start()
+    started_s = time.monotonic()
+    with (
+        pytest.raises(NodeError, match='the node died'),
+        client.watching(lambda: check_running(process)),
+    ):
+        bring_up(client, process)
+    assert time.monotonic() - started_s < 10
+
+
+def test_first_ctrl_c_ends_the_wait_for_a_node_that_loads(frozen_node):
+    client, process, _ = frozen_node
+    asked = threading.Event()
+    threading.Timer(0.5, asked.set).start()
+    started_s = time.monotonic()
+    with (
+        pytest.raises(KeyboardInterrupt),
+        client.watching(lambda: check_running(process, asked.is_set)),
+    ):
+        bring_up(client, process)
+    assert time.monotonic() - started_s < 10
+
+
+def test_node_that_does_not_answer_at_the_end_is_said_and_no_reason_to_fail(
+    frozen_node, monkeypatch, capsys
+):
+    client, process, _ = frozen_node
+    monkeypatch.setattr('mot_compress_ros.ros.bring_up._WIND_DOWN_S', 0.5)
+    wind_down(client, process)
+    assert 'warning: /mot_tracker/change_state did not answer' in capsys.readouterr().err
+
+
+def test_without_video_the_other_files_are_written(painted_sequence, scripted_bundle, tmp_path):
+    common = ['--model', scripted_bundle, '--output', tmp_path, '--lockstep', '--limit', 3]
+    assert run_demo('--sequence', painted_sequence, *common, '--no-video') == 0
+    assert {p.name for p in tmp_path.iterdir()} == {
+        *set(OUTPUTS) - {'annotated.mp4', 'tracks.mcap'},
+        'node.log',
+    }
+
+
+@pytest.mark.parametrize('rate', ['0', 'nan', 'fast'])
+def test_rate_that_is_not_legal_is_refused_with_the_range(rate, capsys):
+    with pytest.raises(SystemExit):
+        run_demo('--rate', rate)
+    assert 'legal range 0.01 to 100' in capsys.readouterr().err
 
 
 def test_pace_follows_stamps_and_mends_jumps():

@@ -498,10 +498,10 @@ def test_stamps_that_jump_back_begin_new_tracks_and_never_reuse_an_id(active):
     camera = Camera()
     resets = count(active, 'tracker_resets', 'node')
     seen = []
-    for _ in range(3):  # a bag that loops
+    for _ in range(3):  # a bag of more than max_gap_s that loops
         loop = set()
         for n in range(4):
-            frame = camera.frame((RED, 40, 60, 60, 120), stamp_ns=camera.stamp_ns + n * PERIOD_NS)
+            frame = camera.frame((RED, 40, 60, 60, 120), stamp_ns=camera.stamp_ns + n * 10**9)
             loop.update(ids(active.exchange(frame)))
         seen.append(loop)
     assert all(len(loop) == 1 for loop in seen)

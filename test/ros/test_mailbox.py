@@ -2,7 +2,7 @@
 
 import threading
 
-from mot_compress_ros.ros.mailbox import Mailbox
+from mot_compress_ros.ros.mailbox import Mailbox, Put
 
 
 def opened(*cameras):
@@ -13,7 +13,10 @@ def opened(*cameras):
 
 def test_only_the_newest_message_is_kept_and_the_older_one_is_reported():
     mailbox = opened('front')
-    assert [mailbox.put('front', n) for n in range(4)] == [False, True, True, True]
+    assert [mailbox.put('front', n) for n in range(4)] == [
+        Put.KEPT,
+        *3 * [Put.REPLACED],
+    ]
     assert mailbox.take() == {'front': 3}
 
 
@@ -28,16 +31,17 @@ def test_a_batch_holds_every_waiting_camera_in_the_order_of_the_cameras():
 
 def test_a_closed_mailbox_takes_nothing_in_and_gives_nothing_out():
     mailbox = Mailbox(['front'])
-    assert not mailbox.put('front', 1)
+    assert mailbox.put('front', 1) is Put.REFUSED
     assert mailbox.take() == {}
 
 
-def test_nothing_from_before_a_pause_is_left():
-    mailbox = opened('front')
+def test_nothing_from_before_a_pause_is_left_and_closing_names_what_is_thrown_away():
+    mailbox = opened('front', 'rear')
     mailbox.put('front', 'old')
-    mailbox.close()
+    assert mailbox.close() == ['front']
+    assert mailbox.close() == []
     mailbox.open()
-    assert not mailbox.put('front', 'new')
+    assert mailbox.put('front', 'new') is Put.KEPT
     assert mailbox.take() == {'front': 'new'}
 
 
@@ -71,7 +75,8 @@ def test_every_message_is_either_taken_or_reported_dropped():
 
     worker = threading.Thread(target=work)
     worker.start()
-    dropped = sum(mailbox.put(camera, n) for n in range(2000) for camera in ('a', 'b'))
+    puts = [mailbox.put(camera, n) for n in range(2000) for camera in ('a', 'b')]
+    dropped = puts.count(Put.REPLACED)
     while any(mailbox._slots.values()):
         pass
     mailbox.close()

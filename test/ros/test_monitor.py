@@ -29,7 +29,7 @@ def streaming(clock, *, frames=10, clock_period_s=0.1):
     camera = CameraMonitor()
     for n in range(frames):
         clock.now += clock_period_s
-        camera.arrived(stamp_ns=n * PERIOD_NS, dropped_older=False)
+        camera.arrived(stamp_ns=n * PERIOD_NS)
         camera.tracked(active_tracks=3, delay_ms=12.5)
     return camera
 
@@ -55,18 +55,38 @@ def test_the_window_of_the_rates_slides(clock):
     camera = streaming(clock, frames=200, clock_period_s=0.1)
     for n in range(monitor.WINDOW):
         clock.now += 0.01
-        camera.arrived(stamp_ns=10**12 + n, dropped_older=False)
+        camera.arrived(stamp_ns=10**12 + n)
     assert camera.activity().frame_rate_node_hz == pytest.approx(100)
 
 
 def test_no_rate_from_one_message_or_from_stamps_that_stand_still(clock):
     camera = CameraMonitor()
-    camera.arrived(stamp_ns=5, dropped_older=False)
+    camera.arrived(stamp_ns=5)
     assert camera.activity().frame_rate_node_hz == 0
-    camera.arrived(stamp_ns=5, dropped_older=True)
+    camera.arrived(stamp_ns=5)
     activity = camera.activity()
     assert activity.frame_rate_msg_hz == 0
-    assert (activity.dropped, activity.non_increasing) == (1, 1)
+    assert activity.non_increasing == 1
+
+
+def test_the_rate_falls_while_no_image_comes(clock):
+    camera = streaming(clock)
+    rates = []
+    for pause_s in (0.15, 0.85, 9.0):
+        clock.now += pause_s
+        rates.append(camera.activity().frame_rate_node_hz)
+    assert rates == pytest.approx([10, 2, 0.2])
+
+
+def test_every_fate_of_an_image_has_its_own_count(clock):
+    camera = streaming(clock)
+    camera.tracked(active_tracks=3, delay_ms=12.5, is_duplicate=True)
+    camera.late()
+    camera.dropped()
+    camera.failed('torn')
+    activity = camera.activity()
+    fates = ('processed', 'duplicates', 'late', 'dropped', 'bad')
+    assert [getattr(activity, fate) for fate in fates] == [10, 1, 1, 1, 1]
 
 
 def test_a_good_stream_is_ok(clock):
@@ -95,7 +115,7 @@ def test_images_that_are_never_tracked_are_an_error_with_the_reason(clock):
     camera = streaming(clock)
     for n in range(20):
         clock.now += 0.1
-        camera.arrived(stamp_ns=10**10 + n, dropped_older=False)
+        camera.arrived(stamp_ns=10**10 + n)
         camera.failed('unknown encoding')
     level, text = assess(camera.activity())
     assert level is Level.ERROR
@@ -108,7 +128,7 @@ def test_a_few_bad_images_warn_until_they_are_history(clock):
     camera.failed('image data truncated')
     assert assess(camera.activity()) == (Level.WARN, '1 bad images of late: image data truncated')
     for n in range(monitor.WINDOW):
-        camera.arrived(stamp_ns=10**10 + n, dropped_older=False)
+        camera.arrived(stamp_ns=10**10 + n)
         camera.tracked(active_tracks=0, delay_ms=0)
     assert assess(camera.activity())[0] is Level.OK
     assert camera.activity().last_error == 'image data truncated'
@@ -125,7 +145,7 @@ def test_images_lost_in_transport_are_said_with_the_way_out(clock):
     assert level is Level.ERROR
     assert 'qos_overrides./front/image_raw.subscription.reliability' in text
     for n in range(monitor.WINDOW):
-        camera.arrived(stamp_ns=10**10 + n, dropped_older=False)
+        camera.arrived(stamp_ns=10**10 + n)
         camera.tracked(active_tracks=0, delay_ms=0)
     assert assess(camera.activity())[0] is Level.OK
     assert camera.activity().lost == 4
@@ -133,7 +153,7 @@ def test_images_lost_in_transport_are_said_with_the_way_out(clock):
 
 def test_stamps_that_do_not_advance_warn(clock):
     camera = streaming(clock)
-    camera.arrived(stamp_ns=0, dropped_older=False)
+    camera.arrived(stamp_ns=0)
     assert assess(camera.activity())[0] is Level.WARN
 
 

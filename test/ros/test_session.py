@@ -1,12 +1,13 @@
 """The session between configure and cleanup, without DDS in between: failures and freed memory."""
 
+import threading
 import time
 import weakref
 
 import numpy as np
 import pytest
 
-from mot_compress_ros.errors import BundleError
+from mot_compress_ros.errors import BundleError, InvalidOptionError
 from mot_compress_ros.pipeline import PipelineConfig
 
 pytest.importorskip('rclpy', reason='rclpy is not installed')
@@ -68,6 +69,29 @@ def wait_for(condition):
         time.sleep(0.005)
 
 
+class Gate:
+    """A pipeline that waits in each step until it is opened, as a runtime that hangs."""
+
+    def __init__(self, pipeline):
+        self._pipeline = pipeline
+        self.entered, self.opened = threading.Event(), threading.Event()
+
+    def step(self, frames):
+        self.entered.set()
+        assert self.opened.wait(60)
+        return self._pipeline.step(frames)
+
+
+class Always:
+    """A pipeline that says the same of every frame."""
+
+    def __init__(self, answer):
+        self._answer = answer
+
+    def step(self, frames):
+        return [self._answer for _ in frames]
+
+
 class RearFails:
     """A pipeline whose runtime gives up on batches with the rear camera in them."""
 
@@ -96,13 +120,70 @@ def test_a_runtime_that_fails_for_one_camera_does_not_stop_the_other(session):
 
 
 def test_a_bad_message_of_one_camera_leaves_the_rest_of_the_batch(session):
-    for camera in session.ports:
-        session.pipeline.reset(camera)
+    front, rear = (session.ports[camera].monitor for camera in ('front', 'rear'))
+    session.pipeline = gate = Gate(session.pipeline)
     session.start()
-    session.receive('front', message(0, encoding='nonsense'))
     session.receive('rear', message(0))
-    wait_for(lambda: session.ports['rear'].monitor.activity().processed == 1)
-    wait_for(lambda: session.ports['front'].monitor.activity().bad == 1)
+    assert gate.entered.wait(30)
+    session.receive('front', message(1, encoding='nonsense'))  # these two wait together
+    session.receive('rear', message(1))
+    gate.opened.set()
+    wait_for(lambda: rear.activity().processed == 2)
+    assert (front.activity().bad, front.activity().processed) == (1, 0)
+    assert rear.activity().bad == 0
+
+
+@pytest.mark.parametrize('where', ['decode', 'work'])
+def test_an_error_nobody_expects_is_counted_and_the_worker_lives(session, monkeypatch, where):
+    def fail(*_, **__):
+        raise MemoryError('no room')
+
+    front = session.ports['front'].monitor
+    session.start()
+    with monkeypatch.context() as patch:
+        if where == 'decode':
+            patch.setattr(conversions, 'to_frame', fail)
+        else:
+            patch.setattr(session, '_track', fail)
+        session.receive('front', message(0))
+        wait_for(lambda: front.activity().bad == 1)
+    assert front.activity().last_error == 'MemoryError: no room'
+    assert session.is_running
+    session.receive('front', message(1))
+    wait_for(lambda: front.activity().processed == 1)
+
+
+def test_a_known_stamp_and_a_late_frame_are_told_from_tracked_ones(session):
+    front = session.ports['front'].monitor
+    session.start()
+    for n in (5, 5, 5):
+        session.receive('front', message(n))
+        wait_for(
+            lambda: (
+                front.activity().received
+                == front.activity().processed + front.activity().duplicates
+            )
+        )
+    session.pipeline = Always(None)
+    session.receive('front', message(4))
+    wait_for(lambda: front.activity().late == 1)
+    activity = front.activity()
+    assert (activity.processed, activity.duplicates, activity.bad) == (1, 2, 0)
+    assert session.health.counters()['frames_processed'] == 1
+
+
+def test_what_waits_at_deactivation_is_counted_as_dropped(session):
+    front = session.ports['front'].monitor
+    session.pipeline = gate = Gate(session.pipeline)
+    session.start()
+    session.receive('front', message(0))
+    assert gate.entered.wait(30)
+    session.receive('front', message(1))
+    threading.Timer(0.1, gate.opened.set).start()
+    assert session.stop()
+    activity = front.activity()
+    assert (activity.received, activity.processed, activity.dropped) == (2, 1, 1)
+    assert session.health.counters()['frames_dropped'] == 1
 
 
 def test_nothing_is_tracked_before_start_and_after_stop(session):
@@ -147,6 +228,21 @@ def test_a_session_that_cannot_be_made_leaves_nothing_on_the_graph(make_node, bu
     assert '/front/tracks' not in names
 
 
+@pytest.mark.parametrize(
+    ('parameters', 'reason'),
+    [
+        ({'modle': 'x'}, 'unknown parameter modle; did you mean model?'),
+        ({'tracker.min_scroe': 0.1}, 'did you mean tracker.min_score?'),
+        ({'image_transport': 'theora'}, 'legal: raw, compressed'),
+        ({'cameras': ['1st']}, 'cameras: got'),
+    ],
+)
+def test_illegal_parameters_are_found_when_the_node_is_made(make_node, parameters, reason):
+    with pytest.raises(InvalidOptionError) as found:
+        make_node(**parameters)
+    assert reason in str(found.value)
+
+
 def test_cleanup_frees_the_model(make_node, bundle):
     node = make_node(model=bundle)
     assert node.trigger_configure() == SUCCESS
@@ -158,15 +254,20 @@ def test_cleanup_frees_the_model(make_node, bundle):
     assert pipeline() is None
 
 
-def test_a_hung_runtime_ends_in_unconfigured_and_not_in_a_hang(make_node, bundle, monkeypatch):
+def test_a_hung_runtime_ends_in_unconfigured_and_not_in_a_hang(make_node, bundle):
     node = make_node(model=bundle)
     assert node.trigger_configure() == SUCCESS
-    assert node.trigger_activate() == SUCCESS
     session = node._session
-    monkeypatch.setattr(session, 'stop', lambda: False)
+    session.patience_s = 0.1
+    session.pipeline = gate = Gate(session.pipeline)
+    assert node.trigger_activate() == SUCCESS
+    session.receive('camera', message(0))
+    assert gate.entered.wait(30)
     assert node.trigger_deactivate() != SUCCESS
     assert node._state_machine.current_state[1] == 'unconfigured'
     assert node._session is None
-    monkeypatch.undo()
-    assert session.stop()
     assert node.trigger_configure() == SUCCESS
+    gate.opened.set()  # it comes back, and finds its topics gone
+    session.patience_s = 30.0
+    assert session.stop()
+    assert session.ports['camera'].monitor.activity().bad == 1

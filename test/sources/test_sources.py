@@ -1,5 +1,7 @@
 """Every kind of input, and what is said about those that are none."""
 
+from itertools import islice
+
 import cv2
 import numpy as np
 import pytest
@@ -139,6 +141,101 @@ def test_rate_of_a_video_can_be_overridden(video):
     assert [f.stamp_ns - FIRST_STAMP_NS for f in source][:3] == [0, 200_000_000, 400_000_000]
 
 
+def truncated_video(path, images, *, keep=0.5):
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*'MJPG'), 20.0, (320, 192))
+    for image in images:
+        writer.write(image)
+    writer.release()
+    path.write_bytes(path.read_bytes()[: int(keep * path.stat().st_size)])
+    return path
+
+
+def test_video_that_was_cut_off_says_what_is_missing(tmp_path, painted_images, capfd):
+    images = [painted_images[index % 12] for index in range(60)]
+    source = open_source(truncated_video(tmp_path / 'cut.avi', images))
+    for _ in range(2):
+        read = len(list(source))
+        assert 5 < read < 50
+        assert source.missing == 60 - read
+        assert f'ended after {read} of 60 frames' in source.early_end
+
+
+def test_whole_video_misses_nothing(video, tmp_path, painted_images):
+    whole = truncated_video(tmp_path / 'whole.avi', painted_images, keep=1)
+    for path in (video, whole):
+        source = open_source(path)
+        assert len(list(source)) == 12
+        assert (source.missing, source.early_end) == (0, '')
+        source = open_source(path, fps_hz=5.0)
+        assert len(list(source)) == 12
+        assert source.early_end == ''
+
+
+def test_iteration_that_is_left_misses_nothing(bag_writer, storage, tmp_path, painted_images):
+    for image in painted_images:
+        bag_writer.image(image)
+    source = open_source(bag_writer.write(tmp_path / 'bag', storage))
+    assert len(list(islice(source, 3))) == 3
+    assert (source.missing, source.early_end) == (0, '')
+
+
+@pytest.mark.parametrize('part', [0.3, 0.5, 0.7, 0.9])
+@pytest.mark.parametrize('damage', ['zeros', 'noise', 'cut'])
+def test_damaged_bag_is_refused_or_ends_early_with_the_way_out(
+    bag_writer, storage, tmp_path, painted_images, part, damage
+):
+    for index in range(60):
+        bag_writer.image(painted_images[index % 12])
+    bag = bag_writer.write(tmp_path / 'bag', storage)
+    (file,) = (p for p in bag.iterdir() if p.suffix in ('.mcap', '.db3'))
+    data = bytearray(file.read_bytes())
+    start = int(part * len(data)) // 4096 * 4096
+    if damage == 'cut':
+        del data[start:]
+    else:
+        noise = np.random.default_rng(0).bytes(8192)
+        data[start : start + 8192] = noise if damage == 'noise' else bytes(8192)
+    file.write_bytes(data)
+    for path in (bag, file):
+        try:
+            source = open_source(path)
+            read = len(list(source))
+        except InputError as error:
+            assert 'ros2 bag reindex' in str(error) or 'mcap recover' in str(error)
+        else:
+            assert read + source.skipped + source.missing == 60
+            # Damage within a picture's bytes cannot be seen: nothing in SQLite sums them up.
+            assert bool(source.missing) == bool(source.early_end)
+            assert source.missing == 0 or 'damaged' in source.early_end
+
+
+def test_zeroed_messages_end_a_bag_early(bag_writer, storage, tmp_path, painted_images):
+    for index in range(60):
+        bag_writer.image(painted_images[index % 12])
+    bag = bag_writer.write(tmp_path / 'bag', storage)
+    (file,) = (p for p in bag.iterdir() if p.suffix in ('.mcap', '.db3'))
+    data = bytearray(file.read_bytes())
+    middle = len(data) // 2 // 4096 * 4096
+    data[middle : middle + 400_000] = bytes(400_000)  # several messages with their pages
+    file.write_bytes(data)
+    source = open_source(bag)
+    frames = list(source)
+    assert 0 < len(frames) < 60
+    assert source.missing > 0 and 'of 60 messages' in source.early_end
+    hint = 'mcap recover' if file.suffix == '.mcap' else 'ros2 bag reindex'
+    assert hint in source.early_end
+
+
+def test_unfinished_bag_folder_says_how_to_finish_it(
+    bag_writer, storage, tmp_path, painted_images
+):
+    bag_writer.image(painted_images[0])
+    bag = bag_writer.write(tmp_path / 'bag', storage)
+    (bag / 'metadata.yaml').unlink()
+    with pytest.raises(InputError, match='ros2 bag reindex'):
+        open_source(bag)
+
+
 def test_file_that_only_pretends_to_be_a_video_is_refused(tmp_path, capfd):
     path = tmp_path / 'broken.mp4'
     path.write_bytes(b'not a video')
@@ -159,11 +256,39 @@ def test_plain_folder_needs_a_rate_and_sorts_by_number(tmp_path, painted_images)
     for number, image in ((10, painted_images[2]), (9, painted_images[1]), (1, painted_images[0])):
         cv2.imwrite(str(tmp_path / f'shot{number}.png'), image)
     (tmp_path / 'notes.txt').write_text('not an image')
-    with pytest.raises(InputError, match='--fps'):
+    with pytest.raises(InputError, match='has no frame rate; state it, in hertz, with --fps'):
         open_source(tmp_path)
     frames = list(open_source(tmp_path, fps_hz=4.0))
     for frame, image in zip(frames, painted_images[:3], strict=True):
         np.testing.assert_array_equal(frame.image, image)
+
+
+@pytest.mark.parametrize('fps_hz', [-5.0, 0.001, 1e9, float('nan'), float('inf')])
+def test_absurd_rate_is_refused(painted_sequence, video, fps_hz):
+    for path in (painted_sequence, video):
+        with pytest.raises(InputError, match=r'--fps .*: expected 0.01 to 1000 Hz'):
+            open_source(path, fps_hz=fps_hz)
+
+
+@pytest.mark.parametrize('stated', ['0', '-3', 'nan', 'inf', '1e9'])
+def test_absurd_rate_in_seqinfo_is_named(tmp_path, painted_images, stated):
+    (tmp_path / 'img1').mkdir()
+    cv2.imwrite(str(tmp_path / 'img1' / '1.png'), painted_images[0])
+    (tmp_path / 'seqinfo.ini').write_text(f'[Sequence]\nframeRate={stated}\n')
+    with pytest.raises(InputError, match=r'frameRate is .*; state it, in hertz, with --fps'):
+        open_source(tmp_path)
+    assert open_source(tmp_path, fps_hz=10.0).fps == 10.0
+
+
+def test_images_are_read_as_they_are_stored(tmp_path, painted_images):
+    """Labels count the stored pixels, and so does a camera's message: EXIF turns nothing."""
+    jpeg = cv2.imencode('.jpg', painted_images[0])[1].tobytes()
+    turned = b'Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0'
+    marker = b'\xff\xe1' + (len(turned) + 2).to_bytes(2, 'big') + turned
+    (tmp_path / '1.jpg').write_bytes(jpeg[:2] + marker + jpeg[2:])
+    assert cv2.imread(str(tmp_path / '1.jpg')).shape == (320, 192, 3), 'EXIF says: turn it'
+    (frame,) = open_source(tmp_path, fps_hz=1.0)
+    assert frame.image.shape == (192, 320, 3)
 
 
 def test_broken_image_file_is_counted_and_keeps_its_number(tmp_path, painted_images, capfd):

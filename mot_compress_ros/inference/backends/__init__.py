@@ -7,12 +7,14 @@ heads there alone.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mot_compress_ros.inference.checkpoint import Bundle
 from mot_compress_ros.options import option
 
 
@@ -53,12 +55,38 @@ class Backend(Protocol):
         """Evaluate the network on letterboxed images (B, H, W, 3) uint8, RGB, H and W of it."""
 
 
+BackendFactory = Callable[[Bundle, 'BackendOptions'], Backend]
+
+
+def _torch_eager() -> BackendFactory:
+    from mot_compress_ros.inference.backends.torch_eager import TorchEagerBackend
+
+    return TorchEagerBackend
+
+
+def _scripted() -> BackendFactory:
+    from mot_compress_ros.inference.backends.scripted import ScriptedBackend
+
+    return ScriptedBackend
+
+
+# Imported when called: each runtime is a heavy import, and only the chosen one need be installed.
+BACKENDS: Mapping[str, Callable[[], BackendFactory]] = {
+    'torch_eager': _torch_eager,
+    'scripted': _scripted,
+}
+SCRIPTED = 'scripted'
+
+
 @dataclass(frozen=True, kw_only=True)
 class BackendOptions:
     """How a runtime is to run a network."""
 
+    # A bundle of the scripted architecture always runs scripted, and no other ever does.
     backend: str = option(
-        'torch_eager', 'runtime that evaluates the networks', choices=('torch_eager',)
+        'torch_eager',
+        'runtime that evaluates the networks',
+        choices=tuple(name for name in BACKENDS if name != SCRIPTED),
     )
     device: str = option('auto', 'where it runs', choices=('auto', 'cpu', 'cuda'))
     precision: str = option(

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from mot_compress_ros.inference.backends import BackendOptions, PeakValues
 from mot_compress_ros.inference.checkpoint import Bundle, ModelManifest, save_bundle
+from mot_compress_ros.preprocess import STRIDE
 
 CLASS_NAMES = ('pedestrian', 'cyclist', 'vehicle')
 EMBEDDING_DIM = 4
 SCORE = 0.9
-STRIDE = 4
 
 
 @dataclass(frozen=True, eq=False)

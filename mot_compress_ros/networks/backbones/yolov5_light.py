@@ -10,7 +10,6 @@ from torch import nn, Tensor
 from mot_compress_ros.networks.yolov5_blocks import C3, Conv, Focus, SPP
 
 DEPTH_MULTIPLE = 0.33
-NETWORK_STRIDE = 32
 
 
 class YoloV5Light(nn.Module):

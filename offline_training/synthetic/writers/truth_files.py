@@ -17,6 +17,9 @@ from __future__ import annotations
 from pathlib import Path
 from types import TracebackType
 
+import numpy as np
+
+from offline_training.datasets.mot_writing import GroundTruthRow
 from offline_training.synthetic.ground_truth import FrameTruth, TrueObject
 
 METRIC_COLUMNS = (
@@ -68,9 +71,15 @@ def box_lines(truth: FrameTruth) -> list[str]:
         x0, y0, x1, y1 = item.clipped_xyxy_px
         if item.visibility <= 0 or x1 - x0 < 1 or y1 - y0 < 1:
             continue
-        box = f'{x0:.2f},{y0:.2f},{x1 - x0:.2f},{y1 - y0:.2f}'
-        flags = f'{int(not item.ignore)},{item.class_id + 1},{item.visibility:.3f}'
-        lines.append(f'{truth.frame_index + 1},{item.track_id},{box},{flags}\n')
+        row = GroundTruthRow(
+            frame_index=truth.frame_index,
+            track_id=item.track_id,
+            xyxy_px=np.array(item.clipped_xyxy_px),
+            class_id=item.class_id,
+            active=not item.ignore,
+            visibility=item.visibility,
+        )
+        lines.append(f'{row.text()}\n')
     return lines
 
 

@@ -11,6 +11,7 @@ from offline_training.datasets.mot_layout import (
     PEDESTRIAN,
     read_ground_truth,
     read_sequence,
+    sequence_folders,
     VEHICLE,
 )
 from offline_training.datasets.mot_writing import GroundTruthRow, SequenceWriter
@@ -90,6 +91,7 @@ def test_labelled_classes_by_seqinfo_and_by_occurrence(tmp_path):
     bare = read_sequence(write_sequence(tmp_path / 'bare', rows))
     assert bare.labelled_class_ids == (VEHICLE,)  # the pedestrian is to be ignored
     assert (bare.name, bare.fps, bare.size_wh) == ('bare', 30.0, (64, 48))
+    assert bare.origin == 'real'
     info = '[Sequence]\nlabelledClasses=vehicle, pedestrian\n'
     stated = read_sequence(write_sequence(tmp_path / 'stated', rows, info=info))
     assert stated.labelled_class_ids == (PEDESTRIAN, VEHICLE)
@@ -99,7 +101,7 @@ def test_labelled_classes_by_seqinfo_and_by_occurrence(tmp_path):
     ('line', 'message'),
     [
         ('1,1,10,10,5\n', 'expected 9 finite columns'),
-        ('1,1,10,10,x,5,1,3,1\n', 'not comma-separated numbers'),
+        ('1,1,10,10,x,5,1,3,1\n', 'expected comma-separated numbers'),
         ('1,1,10,10,nan,5,1,3,1\n', 'finite'),
         ('1,1,10,10,0,5,1,3,1\n', 'width and height above 0'),
         ('1,1,10,10,5,5,1,77,1\n', 'class 77; legal ones'),
@@ -123,6 +125,7 @@ def test_what_is_wrong_is_said(tmp_path, line, message):
         ('[Sequence]\nseqLength=9\n', '2 images, seqinfo.ini says 9'),
         ('[Sequence]\nlabelledClasses=car\n', 'car; legal ones: pedestrian'),
         ('[Sequence]\nimExt=.png\n', 'no images'),
+        ('[Sequence]\norigin=game\n', "origin: got 'game', legal: real, synthetic"),
     ],
 )
 def test_damaged_seqinfo(tmp_path, info, message):
@@ -140,7 +143,9 @@ def test_missing_parts(tmp_path):
 
 
 def test_what_is_written_is_read_again(tmp_path):
-    writer = SequenceWriter(tmp_path / 'made', fps=12.5, labelled_classes=('vehicle',))
+    writer = SequenceWriter(
+        tmp_path / 'made', fps=12.5, labelled_classes=('vehicle',), origin='synthetic'
+    )
     for _ in range(2):
         writer.add_image(np.zeros((48, 64, 3), np.uint8))
     writer.finish(
@@ -161,12 +166,27 @@ def test_what_is_written_is_read_again(tmp_path):
         ]
     )
     sequence = read_sequence(tmp_path / 'made')
+    assert sequence.origin == 'synthetic'
     assert (sequence.fps, sequence.size_wh) == (12.5, (64, 48))
     assert sequence.labelled_class_ids == (VEHICLE,)
     assert sequence.truth[0].ignore.tolist() == [True]
     assert sequence.truth[1].boxes_xyxy_px.tolist() == [[1.25, 2, 11, 22.5]]
     with pytest.raises(InputError, match='already holds a sequence'):
         SequenceWriter(tmp_path / 'made', fps=10)
+
+
+def test_sequences_are_found_by_either_sign_and_sorted_by_number(tmp_path):
+    write_sequence(tmp_path / 'b', MOT15)
+    write_sequence(tmp_path / 'a', MOT15, info='[Sequence]\n')
+    (tmp_path / 'notes').mkdir()
+    assert [p.name for p in sequence_folders(tmp_path)] == ['a', 'b']
+    assert sequence_folders(tmp_path / 'b') == [tmp_path / 'b']
+    with pytest.raises(InputError, match=r'expected seqinfo\.ini or gt/gt\.txt'):
+        sequence_folders(tmp_path / 'notes')
+    images = tmp_path / 'b' / 'img1'
+    (images / '000001.jpg').rename(images / '10.jpg')
+    (images / '000002.jpg').rename(images / '9.jpg')
+    assert [p.name for p in read_sequence(tmp_path / 'b').image_paths] == ['9.jpg', '10.jpg']
 
 
 @pytest.mark.data

@@ -11,7 +11,9 @@ from offline_training.datasets.augment import AugmentedImage
 from offline_training.datasets.targets import gaussian_radius, make_batch
 
 
-def sample(boxes, class_ids=None, ignore=(), labelled=(0, 1, 2), size_wh=(128, 96)):
+def sample(
+    boxes, class_ids=None, ignore=(), ignored_as=(), labelled=(0, 1, 2), size_wh=(128, 96), clip=-1
+):
     boxes = np.array(boxes, np.float32).reshape(-1, 4)
     class_ids = np.zeros(len(boxes), np.int64) if class_ids is None else np.array(class_ids)
     return AugmentedImage(
@@ -20,7 +22,9 @@ def sample(boxes, class_ids=None, ignore=(), labelled=(0, 1, 2), size_wh=(128, 9
         class_ids=class_ids,
         identities=np.arange(len(boxes)),
         ignore_xyxy_px=np.array(ignore, np.float32).reshape(-1, 4),
+        ignore_class_ids=np.array(ignored_as, np.int64),
         labelled_classes=labelled,
+        nameless_clip=clip,
     )
 
 
@@ -43,11 +47,17 @@ def test_gaussian_follows_the_radius():
     assert row[17].item() == pytest.approx(np.exp(-1 / (2 * sigma**2)), rel=1e-5)
 
 
-def test_radius_keeps_the_overlap():
-    """Corner shifts by the radius leave an IoU of 0.7 in CornerNet's three cases."""
-    for width, height in [(10, 10), (30, 12), (7, 50)]:
-        radius = gaussian_radius(width, height)
-        assert 0 < radius < min(width, height)
+@pytest.mark.parametrize(
+    ('width', 'height', 'radius'), [(10, 10, 2.7332), (30, 12, 4.7578), (7, 50, 3.5282)]
+)
+def test_radius_is_the_published_one(width, height, radius):
+    """By hand: (-1.4 (w + h) + sqrt(1.96 (w + h)^2 + 3.36 w h)) / 2, the least of the three.
+
+    It is larger than what keeps an overlap of 0.7: a box of which both corners moved inwards by
+    it overlaps less.
+    """
+    assert gaussian_radius(width, height) == pytest.approx(radius, abs=1e-4)
+    assert (width - 2 * radius) * (height - 2 * radius) < 0.7 * width * height
 
 
 def test_near_objects_are_combined_by_maximum():
@@ -57,10 +67,17 @@ def test_near_objects_are_combined_by_maximum():
 
 
 def test_ignore_regions_and_unlabelled_classes_are_not_learned():
-    image = sample([[20, 10, 60, 50]], ignore=[[64, 0, 128, 96]], labelled=(0,))
+    image = sample([[20, 10, 60, 50]], ignore=[[64, 0, 128, 96]], ignored_as=[0], labelled=(0, 1))
     batch = make_batch([image], n_class=3)
     assert batch.learn[0, 0, :, :16].all() and not batch.learn[0, 0, :, 16:].any()
-    assert not batch.learn[0, 1:].any()
+    assert batch.learn[0, 1].all()  # what is a region to ignore for one class is ground to others
+    assert not batch.learn[0, 2].any()
+
+
+def test_objects_know_their_nameless_clip():
+    box = [20, 10, 60, 50]
+    batch = make_batch([sample([box], clip=4), sample([]), sample([box, box])], n_class=3)
+    assert batch.nameless_clips.tolist() == [4, -1, -1]
 
 
 def test_no_objects():

@@ -10,10 +10,16 @@ import pytest
 from mot_compress_ros.errors import BundleError, InputError, InvalidOptionError
 from mot_compress_ros.inference.backends.scripted import write_scripted_bundle
 from mot_compress_ros.inference.checkpoint import load_bundle, ModelManifest, save_bundle
+from mot_compress_ros.sources import FIRST_STAMP_NS
 from offline_training.commands import evaluate
 from offline_training.datasets.mot_layout import read_sequence
 from offline_training.datasets.mot_writing import GroundTruthRow, SequenceWriter
-from offline_training.evaluation.inference import AP_MIN_SCORE, open_detector, run_sequence
+from offline_training.evaluation.inference import (
+    AP_MIN_SCORE,
+    open_detector,
+    run_sequence,
+    sequence_frames,
+)
 
 SIZE_WH = (320, 192)
 RED_BGR, BLUE_BGR = (0, 0, 255), (255, 0, 0)  # the scripted network: pedestrian, vehicle
@@ -72,18 +78,57 @@ def test_a_network_that_sees_all_scores_one(sequences, model, tmp_path, capsys):
     assert evaluate.run(arguments('--model', model, '--data', sequences, '--json', out)) == 0
     report = json.loads(out.read_text())
     assert [s['name'] for s in report['sequences']] == ['first', 'second']
-    for scores in (*report['sequences'], report['combined']):
+    assert set(report['combined']) == {'real'}
+    for scores in (*report['sequences'], report['combined']['real']):
         assert scores['classes']['pedestrian']['hota'] == pytest.approx(1.0, abs=0.02)
         assert scores['classes']['vehicle']['idf1'] == pytest.approx(1.0)
         assert scores['all']['mota'] == pytest.approx(1.0)
     assert report['sequences'][0]['detection']['classes']['vehicle']['ap'] == pytest.approx(1.0)
-    assert report['combined']['all']['boxes'] == 2 * 2 * N
+    assert report['combined']['real']['all']['boxes'] == 2 * 2 * N
     assert report['model']['name'] == 'scripted'
     assert report['options']['tracker.new_track_score'] == pytest.approx(0.4)
     assert report['environment']['versions']['trackeval']
     table = capsys.readouterr().out
     assert 'first, pedestrian' in table
-    assert 'together, class average' in table
+    assert 'real together, class average' in table
+
+
+def test_real_and_synthetic_sequences_are_not_pooled(sequences, model, capsys):
+    info = sequences / 'second' / 'seqinfo.ini'
+    info.write_text(info.read_text().replace('origin=real', 'origin=synthetic'))
+    (sequences / 'second' / 'gt' / 'gt.txt').write_text('1,1,300,5,9,9,1,1,1\n')  # all wrong
+    args = arguments('--model', model, '--data', sequences, '--update-manifest')
+    assert evaluate.run(args) == 0
+    together = load_bundle(model).manifest.metrics['tracking_together']
+    assert together['real']['all']['mota'] == 1.0
+    assert together['synthetic']['all']['mota'] < 0
+    table = capsys.readouterr().out
+    assert 'real together, all' in table
+    assert 'synthetic together, all' in table
+
+
+def test_images_are_read_by_the_vehicles_source(sequences, model):
+    """In the order that both sides count, and an image that is lost is not skipped."""
+    folder = sequences / 'first'
+    for k, path in enumerate(sorted((folder / 'img1').iterdir())):
+        path.rename(path.with_name(f'{k + 6}.png'))  # 6 to 13: 10 comes after 9
+    sequence = read_sequence(folder)
+    assert [p.name for p in sequence.image_paths] == [f'{k + 6}.png' for k in range(N)]
+    frames = list(sequence_frames(sequence))
+    for k, frame in enumerate(frames):
+        assert (frame.image == painted(k)[0]).all()
+        assert frame.stamp_ns == FIRST_STAMP_NS + k * 100_000_000
+    (folder / 'img1' / '9.png').write_bytes(b'')
+    with pytest.raises(InputError, match=r'9\.png: not an image'):
+        list(sequence_frames(sequence))
+    (folder / 'img1' / 'poster.jpg').write_bytes(b'')
+    with pytest.raises(InputError, match='9 images, but 8 are labelled'):
+        list(sequence_frames(sequence))
+
+
+def test_numbers_are_read_as_what_the_option_is(model):
+    args = arguments('--model', model, '--set', 'decode.min_score=5e-2')
+    assert evaluate.pipeline_config(args).decode.min_score == 0.05
 
 
 def test_a_missing_vehicle_lowers_the_scores(sequences, model):
@@ -152,7 +197,7 @@ def test_main_scores_go_into_the_bundle(sequences, model):
     metrics = load_bundle(model).manifest.metrics
     assert metrics['command'].startswith('python -m offline_training')
     assert metrics['tracking']['first']['vehicle'] == {'hota': 1.0, 'mota': 1.0, 'idf1': 1.0}
-    assert metrics['tracking_together']['all']['mota'] == 1.0
+    assert metrics['tracking_together']['real']['all']['mota'] == 1.0
     assert metrics['ap50']['second']['pedestrian'] == 1.0
     pair = arguments(
         '--model', model, '--teacher', model, '--data', sequences, '--update-manifest'
@@ -181,6 +226,10 @@ def test_images_of_bdd100k(tmp_path, model):
 def test_what_cannot_be_evaluated(sequences, model, tmp_path):
     with pytest.raises(InputError, match='nothing to evaluate on'):
         evaluate.run(arguments('--model', model))
+    with pytest.raises(InvalidOptionError, match='need a --teacher'):
+        evaluate.run(arguments('--model', model, '--data', sequences, '--keyframe-interval', '4'))
+    with pytest.raises(InvalidOptionError, match='NAME=VALUE'):
+        evaluate.evaluate(arguments('--model', model, '--data', sequences, '--set', 'speed'))
     with pytest.raises(InputError, match='no sequence'):
         evaluate.evaluate(arguments('--model', model, '--data', tmp_path / 'scripted'))
     twice = arguments('--model', model, '--data', sequences, sequences / 'first')

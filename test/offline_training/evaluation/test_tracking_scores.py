@@ -8,6 +8,7 @@ import trackeval
 
 from mot_compress_ros.boxes import xyxy_to_xywh
 from mot_compress_ros.errors import InvalidDataError
+from offline_training.datasets.mot_layout import read_ground_truth
 from offline_training.evaluation import tracking_scores
 from offline_training.evaluation.tracking_scores import (
     average_classes,
@@ -15,6 +16,7 @@ from offline_training.evaluation.tracking_scores import (
     combine_sequences,
     matches_ignored,
     score_class,
+    TrackingScores,
 )
 
 PEDESTRIAN, CYCLIST, VEHICLE = 0, 1, 2
@@ -163,51 +165,56 @@ def random_sequence(rng: np.random.Generator) -> tuple[list[list], list[list]]:
     return truth, found
 
 
-def write_mot(path: Path, frames: list[list], *, gt: bool) -> None:
+def file_rows(frames: list[list], tail: str) -> list[str]:
+    """Lines of a MOTChallenge file; `tail` are the columns after the box."""
     lines = []
     for t, rows in enumerate(frames, start=1):
         for number, _, *xyxy in rows:
             xywh = xyxy_to_xywh(np.array([xyxy]))[0]
-            tail = '1,1,1' if gt else '1,-1,-1,-1'
             lines.append(f'{t},{number},{",".join(repr(float(v)) for v in xywh)},{tail}')
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text('\n'.join(lines) + '\n')
+    return lines
 
 
-@pytest.mark.parametrize('seed', [0, 1, 2])
-def test_same_numbers_as_trackeval_on_files(tmp_path, make_truth, make_tracks, seed):
-    """The judge's own command, fed with files, agrees with the scores from arrays."""
-    truth, found = random_sequence(np.random.default_rng(seed))
-    write_mot(tmp_path / 'gt' / 'seq' / 'gt' / 'gt.txt', truth, gt=True)
-    write_mot(tmp_path / 'trackers' / 'ours' / 'data' / 'seq.txt', found, gt=False)
+def beside(frames: list[list], *, x: float, number: int) -> list[list]:
+    """A box in every second frame, away from the six objects and the tracker's inventions."""
+    return [[(number, PEDESTRIAN, *box(x + t))] if t % 2 else [] for t in range(len(frames))]
+
+
+def judged_by_trackeval(folder: Path, gt: list[str], found: list[list], benchmark: str) -> dict:
+    """The pedestrian scores of TrackEval's own command on files."""
+    for path, lines in (
+        (folder / 'gt' / 'seq' / 'gt' / 'gt.txt', gt),
+        (folder / 'trackers' / 'ours' / 'data' / 'seq.txt', file_rows(found, '1,-1,-1,-1')),
+    ):
+        path.parent.mkdir(parents=True)
+        path.write_text('\n'.join(lines) + '\n')
+    quiet = {'PRINT_RESULTS': False, 'PRINT_CONFIG': False, 'TIME_PROGRESS': False}
     with contextlib.redirect_stdout(io.StringIO()):
         dataset = trackeval.datasets.MotChallenge2DBox(
             {
-                'GT_FOLDER': str(tmp_path / 'gt'),
-                'TRACKERS_FOLDER': str(tmp_path / 'trackers'),
-                'BENCHMARK': 'MOT17',
+                'GT_FOLDER': str(folder / 'gt'),
+                'TRACKERS_FOLDER': str(folder / 'trackers'),
+                'BENCHMARK': benchmark,
                 'SKIP_SPLIT_FOL': True,
-                'SEQ_INFO': {'seq': len(truth)},
+                'SEQ_INFO': {'seq': len(found)},
                 'PRINT_CONFIG': False,
             }
         )
-        judge = trackeval.Evaluator(
-            {
-                'PRINT_RESULTS': False,
-                'PRINT_CONFIG': False,
-                'TIME_PROGRESS': False,
-                'OUTPUT_SUMMARY': False,
-                'OUTPUT_DETAILED': False,
-                'PLOT_CURVES': False,
-            }
-        )
+        judge = trackeval.Evaluator({**quiet, 'OUTPUT_SUMMARY': False, 'OUTPUT_DETAILED': False,
+                                     'PLOT_CURVES': False})  # fmt: skip
         results, _ = judge.evaluate([dataset], list(tracking_scores.metrics()))
-    expected = results['MotChallenge2DBox']['ours']['COMBINED_SEQ']['pedestrian']
-    scores = score_class(
-        [make_truth(rows) for rows in truth], [make_tracks(rows) for rows in found], PEDESTRIAN
-    ).summary()
-    assert 0 < scores.hota < 1
-    assert scores.id_switches > 0
+    return results['MotChallenge2DBox']['ours']['COMBINED_SEQ']['pedestrian']
+
+
+def ours(folder: Path, gt: list[str], tracks: list) -> TrackingScores:
+    """Our scores of the same file."""
+    folder.mkdir()
+    (folder / 'gt.txt').write_text('\n'.join(gt) + '\n')
+    truth = read_ground_truth(folder / 'gt.txt', n_frames=len(tracks))
+    return score_class(truth, tracks, PEDESTRIAN).summary()
+
+
+def assert_same(scores: TrackingScores, expected: dict) -> None:
     # Tracks hold float32 boxes; the files hold doubles.
     assert scores.hota == pytest.approx(np.mean(expected['HOTA']['HOTA']), abs=1e-5)
     assert scores.ass_a == pytest.approx(np.mean(expected['HOTA']['AssA']), abs=1e-5)
@@ -215,6 +222,57 @@ def test_same_numbers_as_trackeval_on_files(tmp_path, make_truth, make_tracks, s
     assert scores.idf1 == pytest.approx(expected['Identity']['IDF1'])
     assert scores.id_switches == expected['CLEAR']['IDSW']
     assert scores.mostly_tracked == expected['CLEAR']['MT']
+    assert scores.false_positives == expected['CLEAR']['CLR_FP']
+
+
+@pytest.fixture(params=[0, 1, 2])
+def judged(request, make_tracks) -> tuple[list[list], list[list], list, list[list]]:
+    """Truth, what was found, the same as tracks, and boxes (20 of them) that were found beside."""
+    truth, found = random_sequence(np.random.default_rng(request.param))
+    extra = beside(truth, x=800, number=50)
+    found = [rows + more for rows, more in zip(found, extra, strict=True)]
+    return truth, found, [make_tracks(rows) for rows in found], extra
+
+
+def test_same_numbers_as_trackeval_on_files_with_distractors(tmp_path, judged):
+    """The judge's own command, fed with files, agrees; distractors (class 8) are forgiven."""
+    truth, found, tracks, extra = judged
+    gt = [*file_rows(truth, '1,1,1'), *file_rows(extra, '0,8,1')]
+    expected = judged_by_trackeval(tmp_path, gt, found, 'MOT17')
+    scores = ours(tmp_path / 'ours', gt, tracks)
+    assert 0 < scores.hota < 1
+    assert scores.id_switches > 0
+    assert_same(scores, expected)
+    without = ours(tmp_path / 'without', file_rows(truth, '1,1,1'), tracks)
+    assert without.false_positives == scores.false_positives + 20
+
+
+def test_inactive_rows_are_forgiven_where_trackeval_counts_them(tmp_path, judged):
+    """The first deviation that the package names: a row with active 0 is like a distractor."""
+    truth, found, tracks, extra = judged
+    objects = file_rows(truth, '1,1,1')
+    gt = [*objects, *file_rows(extra, '0,1,1')]
+    scores = ours(tmp_path / 'ours', gt, tracks)
+    strict = judged_by_trackeval(tmp_path / 'a', gt, found, 'MOT17')
+    assert strict['CLEAR']['CLR_FP'] == scores.false_positives + 20
+    as_distractor = [*objects, *file_rows(extra, '0,8,1')]
+    assert_same(scores, judged_by_trackeval(tmp_path / 'b', as_distractor, found, 'MOT17'))
+
+
+def test_mot15_is_preprocessed_too(tmp_path, judged):
+    """The second deviation: TrackEval takes nothing out in MOT15, whose rows have no class."""
+    truth, found, tracks, extra = judged
+    objects = file_rows(truth, '1,-1,-1,-1')
+    alone = ours(tmp_path / 'alone', objects, tracks)
+    assert_same(alone, judged_by_trackeval(tmp_path / 'a', objects, found, 'MOT15'))
+    gt = [*objects, *file_rows(extra, '0,-1,-1,-1')]
+    scores = ours(tmp_path / 'ours', gt, tracks)
+    strict = judged_by_trackeval(tmp_path / 'b', gt, found, 'MOT15')
+    assert strict['CLEAR']['CLR_FP'] == scores.false_positives + 20
+    assert (strict['CLEAR']['CLR_FN'], strict['CLEAR']['IDSW']) == (
+        scores.misses,
+        scores.id_switches,
+    )
 
 
 def test_nothing_is_printed(make_truth, make_tracks, capsys):

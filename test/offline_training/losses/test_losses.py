@@ -11,6 +11,8 @@ from offline_training.losses.box import giou_ltrb, l1
 from offline_training.losses.focal import heatmap_focal
 from offline_training.losses.reid import contrastive, TEMPERATURE
 
+NO_CLIP = torch.tensor(-1)
+
 
 def test_focal_is_fairmots_formula():
     torch.manual_seed(0)
@@ -71,7 +73,9 @@ def test_giou_of_nothing_and_of_negative_distances():
 def test_contrastive_hand_made():
     """One object seen twice and one other of its class, at right angles."""
     embeddings = torch.tensor([[2.0, 0], [5.0, 0], [0, 1.0]])
-    loss = contrastive(embeddings, torch.tensor([7, 7, 8]), torch.zeros(3, dtype=torch.long))
+    loss = contrastive(
+        embeddings, torch.tensor([7, 7, 8]), torch.zeros(3, dtype=torch.long), NO_CLIP.expand(3)
+    )
     expected = -math.log(math.exp(1 / TEMPERATURE) / (math.exp(1 / TEMPERATURE) + 1))
     assert loss.item() == pytest.approx(expected, abs=1e-6)
 
@@ -80,11 +84,25 @@ def test_contrastive_does_not_compare_classes():
     torch.manual_seed(0)
     embeddings = torch.randn(4, 8)
     ids, classes = torch.tensor([1, 1, 2, 3]), torch.tensor([0, 0, 1, 1])
-    assert contrastive(embeddings, ids, classes).item() == pytest.approx(0, abs=1e-5)
+    assert contrastive(embeddings, ids, classes, NO_CLIP.expand(4)).item() == pytest.approx(
+        0, abs=1e-5
+    )
 
 
 def test_contrastive_without_pairs_or_objects_is_zero():
     ids = torch.arange(3)
-    assert contrastive(torch.randn(3, 4), ids, torch.zeros_like(ids)).item() == 0
+    assert (
+        contrastive(torch.randn(3, 4), ids, torch.zeros_like(ids), NO_CLIP.expand(3)).item() == 0
+    )
     none = torch.zeros(0, dtype=torch.long)
-    assert contrastive(torch.zeros(0, 4), none, none).item() == 0
+    assert contrastive(torch.zeros(0, 4), none, none, none).item() == 0
+
+
+def test_contrastive_takes_no_negatives_from_a_clip_without_identities():
+    """Frames 1 and 2 of one clip, each seen twice, show one object under two numbers."""
+    embeddings = torch.tensor([[1.0, 0], [1.0, 0.1], [1.0, 0.2], [1.0, 0.1]])
+    ids, classes = torch.tensor([1, 1, 2, 2]), torch.zeros(4, dtype=torch.long)
+    assert contrastive(embeddings, ids, classes, torch.full((4,), 9)).item() == pytest.approx(0)
+    assert contrastive(embeddings, ids, classes, NO_CLIP.expand(4)).item() > 0.5
+    other = torch.tensor([9, 9, 3, 3])  # two clips: they are negatives of each other
+    assert contrastive(embeddings, ids, classes, other).item() > 0.5

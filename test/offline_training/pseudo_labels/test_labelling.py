@@ -3,6 +3,7 @@ import itertools
 import os
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -141,9 +142,10 @@ def test_link_options_of_the_command_line():
     config = pseudo_label.link_config(['min_iou=0.4', 'max_gap_frames=2'])
     assert (config.min_iou, config.max_gap_frames) == (0.4, 2)
     for wrong, message in (
-        ('min_iou', 'NAME=NUMBER'),
+        ('min_iou', 'NAME=VALUE'),
         ('speed=3', 'unknown option'),
         ('min_iou=7', 'legal range'),
+        ('min_iou=much', 'expected float'),
     ):
         with pytest.raises(InvalidOptionError, match=message):
             pseudo_label.link_config([wrong])
@@ -153,6 +155,40 @@ def test_clips_that_cannot_be_read(tmp_path):
     for source in (tmp_path / 'no.mp4', tmp_path):
         with pytest.raises(InputError):
             Clip(source, stride=1, max_frames=5, fps=None)
+
+
+@pytest.mark.parametrize(
+    'wrong', [{'stride': 0}, {'stride': -1}, {'max_frames': 0}, {'fps': 0.0}, {'fps': -5.0}]
+)
+def test_clips_without_frames_are_refused(tmp_path, wrong):
+    with pytest.raises(InvalidOptionError, match='expected at least 1'):
+        Clip(tmp_path, **{'stride': 1, 'max_frames': 5, 'fps': None, **wrong})
+
+
+class OneCar:
+    """Finds one car of 60 x 40 px that drives to the right, a pixel a frame, and nothing else."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        self._x = 100
+
+    def detect_tiled(self, image, *, columns, rows):
+        self._x += 1
+        return coco((0.9, CAR, self._x, 50, self._x + 60, 90))
+
+
+def test_classes_that_were_never_found_are_not_said_to_be_labelled(tmp_path, monkeypatch, capsys):
+    for k in range(12):
+        cv2.imwrite(str(tmp_path / f'{k}.png'), np.full((180, 320, 3), 90, np.uint8))
+    monkeypatch.setattr(pseudo_label, 'CocoDetector', OneCar)
+    parser = argparse.ArgumentParser()
+    pseudo_label.add_arguments(parser)
+    words = [str(tmp_path), str(tmp_path / 'road'), '--detector', 'none.onnx']
+    assert pseudo_label.run(parser.parse_args(words)) == 0
+    sequence = read_sequence(tmp_path / 'road')
+    assert sequence.labelled_class_ids == (VEHICLE,)
+    assert (len(sequence), sequence.origin) == (12, 'real')
+    with pytest.raises(InvalidOptionError, match='--max-width'):
+        pseudo_label.run(parser.parse_args([*words, '--max-width', '0']))
 
 
 @pytest.mark.data

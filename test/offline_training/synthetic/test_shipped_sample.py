@@ -51,4 +51,4 @@ def test_the_documented_command_is_understood():
     parser = argparse.ArgumentParser()
     synthesize.add_arguments(parser)
     args = parser.parse_args(_documented_words())
-    assert (args.format, args.size, args.frames, args.fps) == ('bag', (832, 468), 120, 15.0)
+    assert (args.format, args.size, args.frames, args.fps) == ('bag', '832x468', 120, 15.0)

@@ -1,0 +1,162 @@
+"""`model.json`: what a bundle says of its model, every field checked before it is believed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+import json
+from pathlib import Path
+from typing import Any
+
+from mot_compress_ros.errors import BundleError
+
+FORMAT = 1
+MANIFEST_FILE = 'model.json'
+# FairMOT's input: RGB / 255, no mean, no deviation. A bundle states it for other readers.
+NORMALISATION = {'color_order': 'rgb', 'scale': 1 / 255, 'mean': [0, 0, 0], 'std': [1, 1, 1]}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelManifest:
+    """What `model.json` says of a model.
+
+    Attributes:
+        name: name of the model.
+        architecture: what is needed to build the network (`networks.ArchitectureConfig`).
+        class_names: names in order of class id.
+        input_size_wh: width and height of the network's input, multiples of 32.
+        embedding_dim: length of the re-ID embedding.
+        normalisation: colour order, scale, mean and std of the input, for readers of the bundle;
+            anything but RGB / 255 is refused.
+        weights_sha256: hash of the weights file, '' where a bundle has none.
+        training: how and on what it was trained, in words and numbers.
+        metrics: what was measured with which command.
+    """
+
+    name: str
+    architecture: Mapping[str, Any]
+    class_names: tuple[str, ...]
+    input_size_wh: tuple[int, int]
+    embedding_dim: int
+    weights_sha256: str = ''
+    normalisation: Mapping[str, Any] = field(default_factory=lambda: dict(NORMALISATION))
+    training: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_manifest(path: Path) -> ModelManifest:
+    """Read and check a manifest.
+
+    Raises:
+        BundleError: it is no JSON, or a key is missing, unknown or of a wrong value.
+    """
+    try:
+        content = json.loads(path.read_text(encoding='utf-8'))
+    except (OSError, ValueError, RecursionError) as error:
+        raise BundleError(
+            f'{path}: not readable as JSON ({error}); copy the bundle anew'
+        ) from None
+    if not isinstance(content, dict):
+        raise BundleError(f'{path}: expected a JSON object, got {type(content).__name__}')
+    if content.pop('format', None) != FORMAT:
+        raise BundleError(f'{path}: not of bundle format {FORMAT}; export the model again')
+    try:
+        return _manifest(content)
+    except ValueError as error:
+        raise BundleError(f'{path}: {error}; export the model again') from None
+
+
+def _manifest(content: dict[str, object]) -> ModelManifest:
+    """The manifest of a JSON object; ValueError says what does not fit."""
+    unknown = sorted(content.keys() - {f.name for f in fields(ModelManifest)})
+    missing = sorted(_REQUIRED - content.keys())
+    if unknown or missing:
+        raise ValueError(f'unknown keys: {unknown}, missing keys: {missing}')
+    for key, value in content.items():
+        try:
+            _CHECKS[key](value)
+        except ValueError as error:
+            raise ValueError(f'{key}: {error}') from None
+    manifest = ModelManifest(
+        **{key: tuple(v) if isinstance(v, list) else v for key, v in content.items()}  # type: ignore[arg-type]
+    )
+    n_class = manifest.architecture.get('n_class', len(manifest.class_names))
+    if n_class != len(manifest.class_names):
+        raise ValueError(
+            f'{len(manifest.class_names)} class names for a network of {n_class} classes'
+        )
+    return manifest
+
+
+def _string(value: object) -> None:
+    if not isinstance(value, str):
+        raise ValueError(f'expected a string, got {value!r}')
+
+
+def _name(value: object) -> None:
+    _string(value)
+    if not value:
+        raise ValueError('expected a string, not empty')
+
+
+def _object(value: object) -> None:
+    if not isinstance(value, dict):
+        raise ValueError(f'expected an object, got {value!r}')
+
+
+def _architecture(value: object) -> None:
+    _object(value)
+    if isinstance(value, dict) and not isinstance(value.get('name', ''), str):
+        raise ValueError(f'name: expected a string, got {value["name"]!r}')
+
+
+def _class_names(value: object) -> None:
+    names = _list(value)
+    if not names or not all(isinstance(n, str) and n for n in names) or _repeats(names):
+        raise ValueError(f'must be distinct, non-empty strings, got {names}')
+
+
+def _input_size(value: object) -> None:
+    size = _list(value)
+    if len(size) != 2 or not all(_is_integer(s, 32, 8192) and s % 32 == 0 for s in size):
+        raise ValueError(f'must be two multiples of 32, up to 8192, got {size}')
+
+
+def _embedding_dim(value: object) -> None:
+    if not _is_integer(value, 1, 1024):
+        raise ValueError(f'expected an integer from 1 to 1024, got {value!r}')
+
+
+def _normalisation(value: object) -> None:
+    _object(value)
+    if value != NORMALISATION:
+        raise ValueError(f'{value} is not {NORMALISATION}')
+
+
+def _list(value: object) -> list[Any]:
+    if not isinstance(value, list):
+        raise ValueError(f'expected a list, got {value!r}')
+    return value
+
+
+def _repeats(names: list[str]) -> bool:
+    return len(set(names)) != len(names)
+
+
+def _is_integer(value: object, minimum: int, maximum: int) -> bool:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return whole and minimum <= value <= maximum  # type: ignore[operator]
+
+
+_REQUIRED = frozenset({'name', 'architecture', 'class_names', 'input_size_wh', 'embedding_dim'})
+_CHECKS: Mapping[str, Callable[[object], None]] = {
+    'name': _name,
+    'architecture': _architecture,
+    'class_names': _class_names,
+    'input_size_wh': _input_size,
+    'embedding_dim': _embedding_dim,
+    'weights_sha256': _string,
+    'normalisation': _normalisation,
+    'training': _object,
+    'metrics': _object,
+}
