@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 import struct
 from typing import Any, cast
 
@@ -25,6 +26,9 @@ Buffer = bytes | bytearray | memoryview | NDArray[np.uint8]
 # A damaged header may claim any size: refuse before memory is reserved for it. Four times the
 # 16 megapixels of the largest automotive sensors.
 MAX_PIXELS = 2**26
+
+# Labels count the stored pixels, and a raw message of the same camera has no EXIF to turn it.
+_AS_STORED = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 
 _JPEG_START = b'\xff\xd8\xff'
 _PNG_START = b'\x89PNG\r\n\x1a\n'
@@ -150,12 +154,18 @@ def decode_compressed(data: Buffer) -> Image:
             f'compressed image claims {width} x {height} pixels; legal: 1 to {MAX_PIXELS}'
         )
     try:
-        image = cv2.imdecode(np.frombuffer(payload, np.uint8), flags)
+        image = cv2.imdecode(np.frombuffer(payload, np.uint8), _AS_STORED)
     except cv2.error:
         image = None
     if image is None or image.shape != (height, width, 3):
         raise UnsupportedImageError('compressed image is damaged: its pixels do not decode')
     return cast(Image, image)
+
+
+def read_image(path: Path) -> Image | None:
+    """An image file as (H, W, 3) uint8, BGR, not turned by EXIF; None where it is no image."""
+    image = cv2.imread(str(path), _AS_STORED)
+    return None if image is None else np.asarray(image, np.uint8)
 
 
 def _size(data: Buffer) -> int:

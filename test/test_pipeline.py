@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from mot_compress_ros.datatypes import Frame
-from mot_compress_ros.errors import BundleError, InvalidDataError
+from mot_compress_ros.errors import BundleError, InvalidDataError, InvalidOptionError
 from mot_compress_ros.inference import build_detector
 from mot_compress_ros.inference.backends.scripted import write_scripted_bundle
 from mot_compress_ros.inference.checkpoint import load_bundle, save_bundle
 from mot_compress_ros.keyframe import KeyframeConfig
+from mot_compress_ros.options import from_mapping
 from mot_compress_ros.pipeline import build_pipeline, Pipeline, PipelineConfig
 
 FRAME_NS = 33_333_333
@@ -115,6 +116,11 @@ def test_a_stamp_that_jumps_begins_new_tracks_with_new_ids(bundle, stamp_ns):
     (tracks,) = pipeline.step([make_frame(5, stamp_ns=stamp_ns)])
     assert tracks.track_ids.tolist() == [2]
     assert pipeline.health.counters()['tracker_resets'] == 1
+
+
+def test_a_gap_of_nothing_is_refused():
+    with pytest.raises(InvalidOptionError, match=r'max_gap_s: got 0\.0, legal range 0\.001'):
+        from_mapping(PipelineConfig, {'max_gap_s': 0})
 
 
 def test_a_late_frame_is_left_out_and_costs_no_id(bundle):

@@ -19,7 +19,7 @@ class DecodeConfig:
     """Which peaks of the heat map become detections."""
 
     min_score: float = option(
-        0.3, 'smallest heat-map value of a detection', minimum=0.0, maximum=1.0, read_only=False
+        0.2, 'smallest heat-map value of a detection', minimum=0.0, maximum=1.0, read_only=False
     )
     max_detections: int = option(
         500, 'most detections per image, the best are kept (FairMOT: 500)', minimum=1, maximum=5000

@@ -7,15 +7,11 @@ import configparser
 from pathlib import Path
 import re
 
-import cv2
-import numpy as np
-
 from mot_compress_ros.datatypes import Frame
 from mot_compress_ros.errors import InputError
+from mot_compress_ros.image_decoding import read_image
 from mot_compress_ros.sources.source import is_frame_rate, SourceOptions, stamp_of_index
 
-# As a camera's messages are decoded, and as labels count pixels: not turned by EXIF.
-_AS_STORED = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp')
 
 
@@ -51,13 +47,12 @@ class ImageFolderSource:
     def __iter__(self) -> Iterator[Frame]:
         self.skipped = 0
         for index, file in enumerate(self._images):
-            image = cv2.imread(str(file), _AS_STORED)  # (H, W, 3) BGR
+            image = read_image(file)
             if image is None:
                 self.skipped += 1
                 continue
             stamp_ns = stamp_of_index(index, self.fps)
-            pixels = np.asarray(image, np.uint8)
-            yield Frame(image=pixels, stamp_ns=stamp_ns, camera=self.camera, frame_index=index)
+            yield Frame(image=image, stamp_ns=stamp_ns, camera=self.camera, frame_index=index)
 
 
 def _images(folder: Path) -> list[Path]:

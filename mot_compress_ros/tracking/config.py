@@ -1,8 +1,8 @@
 """Options of the tracker.
 
 The defaults are those of FairMOT (Zhang et al. 2021, JDETracker), but for detections between
-`decode.min_score` and `new_track_score`: they keep tracks alive, where FairMOT has one threshold for
-both. Set both to 0.4 for its behaviour.
+`decode.min_score` and `new_track_score`: they keep tracks alive, where FairMOT has one threshold
+for both. Set both to 0.4 for its behaviour.
 """
 
 from __future__ import annotations

@@ -32,12 +32,12 @@ from dataclasses import dataclass
 from pathlib import Path
 import re
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from mot_compress_ros.boxes import xywh_to_xyxy
 from mot_compress_ros.errors import InputError
+from mot_compress_ros.image_decoding import read_image
 
 CLASS_NAMES = ('pedestrian', 'cyclist', 'vehicle')
 PEDESTRIAN, CYCLIST, VEHICLE = ALL_CLASSES = (0, 1, 2)
@@ -302,7 +302,7 @@ def _origin(info: dict[str, str], folder: Path) -> str:
 def _size_wh(info: dict[str, str], image: Path) -> tuple[int, int]:
     if info.get('imWidth', '').isdigit() and info.get('imHeight', '').isdigit():
         return int(info['imWidth']), int(info['imHeight'])
-    pixels = cv2.imread(str(image))
+    pixels = read_image(image)
     if pixels is None:
         raise InputError(f'{image}: not an image that can be read; unpack the sequence again')
     return int(pixels.shape[1]), int(pixels.shape[0])

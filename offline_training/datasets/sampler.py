@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
-import cv2
 import numpy as np
 
 from mot_compress_ros.errors import InputError
+from mot_compress_ros.image_decoding import read_image
 from offline_training.datasets.augment import augment, AugmentConfig, AugmentedImage
 from offline_training.datasets.records import TrainingImage, TrainingSource
 from offline_training.datasets.targets import Batch, make_batch
@@ -80,9 +80,9 @@ class PairSampler:
         return first, partner
 
     def _load(self, labels: TrainingImage, rng: np.random.Generator) -> AugmentedImage:
-        image = cv2.imread(str(labels.path), cv2.IMREAD_COLOR)
+        image = read_image(labels.path)
         if image is None:
             raise InputError(
                 f'{labels.path}: not a readable image; run the data set download again'
             )
-        return augment(image.astype(np.uint8, copy=False), labels, self._config, rng)
+        return augment(image, labels, self._config, rng)

@@ -10,12 +10,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
-import numpy as np
-
 from mot_compress_ros.datatypes import Detections, Frame, Tracks
 from mot_compress_ros.errors import BundleError, InputError
 from mot_compress_ros.health import Health
+from mot_compress_ros.image_decoding import read_image
 from mot_compress_ros.inference import build_detector, Detector, load_bundle
 from mot_compress_ros.pipeline import Pipeline, PipelineConfig
 from mot_compress_ros.sources import open_source
@@ -121,11 +119,11 @@ def read_frame(path: Path) -> Frame:
     Raises:
         InputError: it cannot be decoded.
     """
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    image = read_image(path)
     if image is None:
         raise InputError(f'{path}: not an image that can be read')
     return Frame(
-        image=np.asarray(image, np.uint8),
+        image=image,
         stamp_ns=0,
         camera=CAMERA,
         frame_index=0,

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mot_compress_ros.errors import InputError, InvalidOptionError
+from mot_compress_ros.image_decoding import read_image
 from offline_training.datasets.mot_layout import natural_key
 
 IMAGE_SUFFIXES = frozenset({'.jpg', '.jpeg', '.png'})
@@ -63,10 +64,10 @@ class Clip:
 
     def _from_folder(self) -> Iterator[NDArray[np.uint8]]:
         for path in self._images[:: self._stride][: self._n]:
-            image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+            image = read_image(path)
             if image is None:
                 raise InputError(f'{path}: not an image that can be read')
-            yield np.asarray(image, np.uint8)
+            yield image
 
     def _from_video(self) -> Iterator[NDArray[np.uint8]]:
         video = cv2.VideoCapture(str(self._source))
