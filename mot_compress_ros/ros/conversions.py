@@ -18,8 +18,13 @@ from vision_msgs.msg import (
 )
 
 from mot_compress_ros.datatypes import ColorOrder, Frame, Tracks
-from mot_compress_ros.image_decoding import decode_compressed, decode_image
+from mot_compress_ros.image_decoding import (
+    decode_compressed,
+    decode_image,
+    SUPPORTED_ENCODINGS,
+)
 from mot_compress_ros.message_fields import detection_fields
+from mot_compress_ros.ros import bridge
 
 NS_PER_S = 1_000_000_000
 
@@ -44,6 +49,8 @@ def to_frame(message: Image | CompressedImage, *, camera: str, frame_index: int)
     if isinstance(message, CompressedImage):
         image = decode_compressed(message.data)
         color_order: ColorOrder = 'bgr'
+    elif message.encoding not in SUPPORTED_ENCODINGS and bridge.is_available():
+        image, color_order = bridge.convert(message), 'bgr'
     else:
         image, color_order = decode_image(
             encoding=message.encoding,
