@@ -34,12 +34,6 @@ class AugmentConfig:
     max_full_width_px: float = option(
         1300.0, 'largest width to which the whole image is zoomed', minimum=1.0, unit='px'
     )
-    focus_exponent: float = option(
-        0.0,
-        'power of its size by which a box is drawn for the window to look at; 0: all alike',
-        minimum=0.0,
-        maximum=4.0,
-    )
     rotation_deg: float = option(5.0, 'largest rotation', minimum=0.0, unit='deg')
     shear_deg: float = option(2.0, 'largest shear', minimum=0.0, unit='deg')
     saturation_value: float = option(0.5, 'largest change of S and V', minimum=0.0, maximum=1.0)
@@ -140,8 +134,7 @@ def _random_matrix(
         linear = linear @ np.diag([-1.0, 1.0])
     focus = rng.uniform(0, 1, 2) * (width, height)
     if len(boxes) and rng.random() < 0.7:
-        side = np.sqrt((boxes[:, 2:] - boxes[:, :2]).prod(axis=1)) ** config.focus_exponent
-        box = boxes[rng.choice(len(boxes), p=side / side.sum())]
+        box = boxes[rng.integers(len(boxes))]
         focus = (box[:2] + box[2:]) / 2
     target = rng.uniform(0.15, 0.85, 2) * config.size_wh
     shift = _keep_inside(target - linear @ focus, linear, (width, height), config.size_wh)

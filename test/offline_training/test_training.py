@@ -227,37 +227,6 @@ def test_batches_are_a_function_of_seed_and_step(tmp_path):
     assert torch.equal(ahead[1].images, two.batch(4).images)
 
 
-def test_large_boxes_can_be_looked_at_more_often():
-    """With a steep exponent the window is about the large box, whatever else there is."""
-    small = np.array([[20 + 9 * i, 20, 24 + 9 * i, 24] for i in range(20)], np.float32)
-    boxes = np.concatenate([small, [[700, 500, 760, 560]]]).astype(np.float32)
-    labels = TrainingImage(
-        path=Path('x'),
-        boxes_xyxy_px=boxes,
-        class_ids=np.full(21, 2),
-        identities=np.arange(21),
-        ignore_xyxy_px=np.zeros((0, 4), np.float32),
-        ignore_class_ids=np.zeros(0, np.int64),
-        labelled_classes=(0, 1, 2),
-    )
-    image = np.zeros((600, 800, 3), np.uint8)
-
-    def share(exponent):
-        config = AugmentConfig(
-            width_px=96,
-            height_px=64,
-            min_full_width_px=800.0,
-            max_full_width_px=800.0,
-            focus_exponent=exponent,
-        )
-        rng = np.random.default_rng(0)
-        seen = [augment(image, labels, config, rng).identities for _ in range(60)]
-        return np.mean([20 in ids for ids in seen])
-
-    assert share(4.0) > 0.6
-    assert share(0.0) < 0.2
-
-
 def test_a_hardly_visible_box_becomes_an_ignore_region():
     labels = make_labels(
         Path('x'),
