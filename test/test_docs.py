@@ -36,6 +36,6 @@ def test_models_named_in_vehicle_configs_load(config):
 def test_shipped_bundles_state_their_origin_and_their_scores(name):
     manifest = load_bundle(ROOT / 'models' / name).manifest
     assert manifest.class_names == ('pedestrian', 'cyclist', 'vehicle')
-    assert manifest.input_size_wh == (1088, 608)
+    assert manifest.input_size_wh == (832, 480)
     assert 'bdd100k' in manifest.training['data']
     assert manifest.metrics

@@ -35,6 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--init', help='bundle whose weights to start from, as after a first stage on boxes'
     )
+    parser.add_argument(
+        '--input-size',
+        default='1088x608',
+        metavar='WxH',
+        help='input of the network in the vehicle, multiples of 32',
+    )
     parser.add_argument('--device', default='cpu', choices=('cpu', 'cuda'), help='where to train')
     parser.add_argument('--threads', type=int, default=0, help='CPU threads; 0 takes all')
     parser.add_argument(
@@ -48,13 +54,14 @@ def run(args: argparse.Namespace) -> int:
 
     from mot_compress_ros.inference.backends.torch_eager import load_network
     from mot_compress_ros.networks import JointDetector
-    from offline_training.command_options import parse_settings
+    from offline_training.command_options import parse_settings, parse_size
     from offline_training.datasets.collect import collect_sources
     from offline_training.datasets.mot_layout import CLASS_NAMES
     from offline_training.datasets.sampler import PairSampler
     from offline_training.engine import train
     from offline_training.recipes import experiment_digest, read_recipe, RecipeConfig
 
+    input_size_wh = parse_size(args.input_size, multiple=32)
     recipe = read_recipe(args.recipe, parse_settings(RecipeConfig, args.set))
     config = recipe.config
     init = open_init(args.init, config.architecture) if args.init else None
@@ -85,7 +92,14 @@ def run(args: argparse.Namespace) -> int:
             config, sources, init_sha256=init.manifest.weights_sha256 if init else ''
         ),
     )
-    write_bundle(model, args.output, recipe, sources, started_from=args.init or '')
+    write_bundle(
+        model,
+        args.output,
+        recipe,
+        sources,
+        input_size_wh=input_size_wh,
+        started_from=args.init or '',
+    )
     sys.stderr.write(f'wrote {args.output}\n')
     return 0
 
@@ -119,6 +133,7 @@ def write_bundle(
     recipe: Recipe,
     sources: list[TrainingSource],
     *,
+    input_size_wh: tuple[int, int],
     started_from: str = '',
 ) -> None:
     """Write the trained network, half precision, with its manifest.
@@ -133,7 +148,7 @@ def write_bundle(
         name=output.name,
         architecture=to_mapping(config.architecture),
         class_names=CLASS_NAMES,
-        input_size_wh=(1088, 608),
+        input_size_wh=input_size_wh,
         embedding_dim=config.architecture.embedding_dim,
         training={
             'command': command_line(),
