@@ -21,7 +21,14 @@ import mot_compress_ros
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ('mot_compress_ros', 'offline_training')
-ROS_PACKAGES = {'rclpy', 'rcl_interfaces', 'builtin_interfaces', 'launch', 'launch_ros'}
+ROS_PACKAGES = {
+    'rclpy',
+    'rcl_interfaces',
+    'builtin_interfaces',
+    'launch',
+    'launch_ros',
+    'cv_bridge',
+}
 # What is imported by another name than it is installed by.
 DISTRIBUTIONS = {'cv2': 'opencv-python-headless', 'yaml': 'pyyaml', 'PIL': 'pillow'}
 MAX_BYTES = 4 * 2**20
