@@ -86,6 +86,7 @@ class TrackerClient:
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
         kind = CompressedImage if self._is_compressed else Image
+        self._clients: dict[str, Client] = {}
         self._publishers = {
             camera: self.node.create_publisher(kind, self.image_topic(camera), qos.tracks())
             for camera in cameras
@@ -214,15 +215,32 @@ class TrackerClient:
         if not self.spin_until(matched, timeout_s=timeout_s):
             raise TimeoutError(f'{self._name} is not on the image topics; {self.hints()}')
 
-    def state(self) -> str:
+    def state(self, *, timeout_s: float = 30.0) -> str:
         """Label of the lifecycle state: unconfigured, inactive, active or finalized."""
-        answer = self._call(GetState, 'get_state', GetState.Request())
+        answer = self._call(GetState, 'get_state', GetState.Request(), timeout_s=timeout_s)
         return str(answer.current_state.label)
 
     def change_state(self, transition: str, *, timeout_s: float = 120.0) -> bool:
-        """Ask for a transition by name; whether the node made it."""
+        """Ask for a transition by name; whether the node made it.
+
+        An answer can get lost. So where none comes, the state is asked for, and the request is
+        sent again only if the node is still where it was.
+        """
         request = ChangeState.Request(transition=Transition(id=_TRANSITIONS[transition]))
-        return bool(self._call(ChangeState, 'change_state', request, timeout_s=timeout_s).success)
+        end_s = time.monotonic() + timeout_s
+        before = self.state(timeout_s=timeout_s)
+        while True:
+            future = self._client(ChangeState, 'change_state', timeout_s).call_async(request)
+            left_s = end_s - time.monotonic()
+            if self.spin_until(future.done, timeout_s=min(_RESEND_S, left_s)):
+                return bool(future.result().success)
+            after = self.state(timeout_s=max(end_s - time.monotonic(), _RESEND_S))
+            if future.done():
+                return bool(future.result().success)
+            if after != before:
+                return True
+            if time.monotonic() >= end_s:
+                raise TimeoutError(f'{self._name} did not {transition} within {timeout_s} s')
 
     def set_parameter(self, name: str, value: object) -> str:
         """Set a parameter; '' where the node takes it, else its reason."""
@@ -262,16 +280,23 @@ class TrackerClient:
         return True
 
     def _call(self, kind: Any, name: str, request: Any, *, timeout_s: float = 30.0) -> Any:
-        client: Client = self.node.create_client(kind, f'{self._name}/{name}')
-        try:
-            if not self.spin_until(client.service_is_ready, timeout_s=timeout_s):
-                raise TimeoutError(f'no service {self._name}/{name} within {timeout_s} s')
+        """The answer to a request that does no harm when it is made twice."""
+        client = self._client(kind, name, timeout_s)
+        end_s = time.monotonic() + timeout_s
+        while (left_s := end_s - time.monotonic()) > 0:
             future = client.call_async(request)
-            if not self.spin_until(future.done, timeout_s=timeout_s):
-                raise TimeoutError(f'{self._name}/{name} did not answer within {timeout_s} s')
-            return future.result()
-        finally:
-            self.node.destroy_client(client)
+            if self.spin_until(future.done, timeout_s=min(_RESEND_S, left_s)):
+                return future.result()
+        raise TimeoutError(f'{self._name}/{name} did not answer within {timeout_s} s')
+
+    def _client(self, kind: Any, name: str, timeout_s: float) -> Client:
+        """A connected client, kept: the node may lose its answer to one it has just met."""
+        if name not in self._clients:
+            self._clients[name] = self.node.create_client(kind, f'{self._name}/{name}')
+        client = self._clients[name]
+        if not self.spin_until(client.service_is_ready, timeout_s=timeout_s):
+            raise TimeoutError(f'no service {self._name}/{name} within {timeout_s} s')
+        return client
 
     def _listen(
         self, topic: str, kind: Any, keep: Callable[[str, Any], None], *, latched: bool = False

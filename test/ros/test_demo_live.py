@@ -306,7 +306,7 @@ def test_node_that_does_not_answer_at_the_end_is_said_and_no_reason_to_fail(
     client, process, _ = frozen_node
     monkeypatch.setattr('mot_compress_ros.ros.bring_up._WIND_DOWN_S', 0.5)
     wind_down(client, process)
-    assert 'warning: /mot_tracker/change_state did not answer' in capsys.readouterr().err
+    assert 'warning: /mot_tracker/get_state did not answer' in capsys.readouterr().err
 
 
 def test_without_video_the_other_files_are_written(painted_sequence, scripted_bundle, tmp_path):
