@@ -18,7 +18,6 @@ from mot_compress_ros.errors import InputError, InvalidOptionError, MotCompressE
 from mot_compress_ros.options import option
 from offline_training.datasets.sampler import PairSampler
 from offline_training.datasets.targets import Batch
-from offline_training.losses.joint import joint_loss, LossWeights
 
 CHECKPOINT_FILE = 'checkpoint.pt'
 
@@ -54,7 +53,7 @@ def train(
     model: nn.Module,
     sampler: PairSampler,
     config: TrainConfig,
-    weights: LossWeights,
+    criterion: nn.Module,
     run: Path,
     *,
     device: str = 'cpu',
@@ -62,7 +61,8 @@ def train(
 ) -> nn.Module:
     """Train `model` to `config.steps` and return its averaged copy, in eval mode.
 
-    A run folder that holds a checkpoint is resumed from it. `digest` stands for all that makes the
+    `criterion(maps, batch)` returns the named parts of the loss and their sum `total`. A run
+    folder that holds a checkpoint is resumed from it. `digest` stands for all that makes the
     result what it is, and is kept in the checkpoint: another experiment is not resumed.
 
     Raises:
@@ -89,7 +89,7 @@ def train(
         smoothing=0.05,
     )
     for step, batch in enumerate(bar, start=start):
-        parts = _train_step(model, batch, optimizer, config, weights, device)
+        parts = _train_step(model, batch, optimizer, config, criterion, device)
         schedule.step()
         average.update_parameters(model)
         _log(run, bar, step, parts)
@@ -103,7 +103,7 @@ def _train_step(
     batch: Batch,
     optimizer: torch.optim.Optimizer,
     config: TrainConfig,
-    weights: LossWeights,
+    criterion: nn.Module,
     device: str,
 ) -> dict[str, Tensor]:
     model.train()
@@ -111,7 +111,7 @@ def _train_step(
     images = to_network_input(batch.images)
     with torch.autocast(device, torch.bfloat16, enabled=config.precision == 'bf16'):
         maps = model(images)
-    parts = joint_loss(maps, batch, weights)
+    parts: dict[str, Tensor] = criterion(maps, batch)
     if not torch.isfinite(parts['total']):
         named = ', '.join(f'{name} {value.item():.3g}' for name, value in parts.items())
         raise TrainingStoppedError(f'loss is not finite ({named}); lower learning_rate')

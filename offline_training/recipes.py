@@ -16,8 +16,8 @@ from mot_compress_ros.networks import ArchitectureConfig
 from mot_compress_ros.options import from_mapping, to_mapping
 from offline_training.command_options import typed
 from offline_training.datasets.augment import AugmentConfig
-from offline_training.datasets.mot_layout import CLASS_NAMES
-from offline_training.datasets.records import TrainingSource
+from offline_training.datasets.classes import CLASS_NAMES
+from offline_training.datasets.training_images import TrainingSource
 from offline_training.engine import TrainConfig
 from offline_training.losses.joint import LossWeights
 

@@ -15,7 +15,7 @@ from mot_compress_ros.errors import InputError, InvalidOptionError
 if TYPE_CHECKING:
     from mot_compress_ros.inference import Detector
     from mot_compress_ros.pipeline import PipelineConfig
-    from offline_training.datasets.mot_layout import MotSequence
+    from offline_training.datasets.records import LabelledSequence
 
 HELP = 'score a model with TrackEval and COCO average precision'
 
@@ -128,7 +128,7 @@ def pipeline_config(args: argparse.Namespace) -> PipelineConfig:
     return from_mapping(PipelineConfig, values)
 
 
-def open_sequences(folders: list[Path]) -> list[MotSequence]:
+def open_sequences(folders: list[Path]) -> list[LabelledSequence]:
     """The sequences in `folders`; a folder that is not one itself holds sequences.
 
     Raises:
@@ -161,7 +161,7 @@ def _model_json(detector: Detector) -> dict[str, object]:
 
 
 def _score_sequences(
-    sequences: list[tuple[MotSequence, bool]],
+    sequences: list[tuple[LabelledSequence, bool]],
     student: Detector,
     teacher: Detector | None,
     config: PipelineConfig,

@@ -10,7 +10,7 @@ from mot_compress_ros.console import say
 from mot_compress_ros.errors import InvalidOptionError
 from mot_compress_ros.options import from_mapping, to_mapping
 from offline_training.command_options import parse_settings
-from offline_training.datasets.mot_layout import CLASS_NAMES
+from offline_training.datasets.classes import CLASS_NAMES
 from offline_training.datasets.mot_writing import GroundTruthRow, SequenceWriter
 from offline_training.pseudo_labels.clip import Clip
 from offline_training.pseudo_labels.coco_detector import CocoDetector

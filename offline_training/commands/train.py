@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from mot_compress_ros.inference.checkpoint import Bundle
     from mot_compress_ros.networks import ArchitectureConfig
-    from offline_training.datasets.records import TrainingSource
+    from offline_training.datasets.training_images import TrainingSource
     from offline_training.recipes import Recipe
 
 HELP = 'train a network and write it as a model bundle'
@@ -55,10 +55,11 @@ def run(args: argparse.Namespace) -> int:
     from mot_compress_ros.inference.backends.torch_eager import load_network
     from mot_compress_ros.networks import JointDetector
     from offline_training.command_options import parse_settings, parse_size
+    from offline_training.datasets.classes import CLASS_NAMES
     from offline_training.datasets.collect import collect_sources
-    from offline_training.datasets.mot_layout import CLASS_NAMES
     from offline_training.datasets.sampler import PairSampler
     from offline_training.engine import train
+    from offline_training.losses.joint import JointCriterion
     from offline_training.recipes import experiment_digest, read_recipe, RecipeConfig
 
     input_size_wh = parse_size(args.input_size, multiple=32)
@@ -85,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
         network,
         sampler,
         config.train,
-        config.loss,
+        JointCriterion(config.loss),
         run_folder,
         device=args.device,
         digest=experiment_digest(
@@ -140,7 +141,7 @@ def write_bundle(
 
     Half precision halves the file; the runtimes compute in bf16, fp16 or from these values.
     """
-    from offline_training.datasets.mot_layout import CLASS_NAMES
+    from offline_training.datasets.classes import CLASS_NAMES
     from offline_training.environment import command_line
 
     config = recipe.config

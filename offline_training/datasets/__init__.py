@@ -4,15 +4,19 @@ A layout is a module with
 
     OPTIONS: frozenset[str]
         the names of the options of `records.SourceConfig` that have a meaning for it only
-    training_images(folder, config, counter) -> list[TrainingImage]
-        raises InputError where the set is missing or damaged
+    recognises(path: Path) -> bool
+        whether a folder or file looks like this layout; cheap, and never raises
+    read(path: Path, config: SourceConfig) -> LabelledSet
+        raises InputError where the set is missing, damaged or only half there, and says what is
+        missing
 
-`LAYOUTS` names them; a new one is one new file and one line.
+`LAYOUTS` names them; a new one is one new file and one line. A folder that several recognise is
+of the first.
 """
 
 # Name in a recipe: module.
 LAYOUTS = {
-    'mot': 'offline_training.datasets.mot_training',
+    'mot': 'offline_training.datasets.mot_layout',
     'bdd100k': 'offline_training.datasets.bdd100k',
     'pennfudan': 'offline_training.datasets.pennfudan',
 }

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mot_compress_ros.errors import InvalidOptionError
 from mot_compress_ros.options import option
-from offline_training.datasets.records import TrainingImage
+from offline_training.datasets.training_images import TrainingImage
 
 SIDE_MULTIPLE = 32  # the network's deepest stride
 FILL_BGR = (127.5, 127.5, 127.5)  # the letterbox grey of FairMOT

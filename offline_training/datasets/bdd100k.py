@@ -21,13 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mot_compress_ros.errors import InputError
-from offline_training.datasets.mot_layout import ALL_CLASSES, CYCLIST, PEDESTRIAN, VEHICLE
-from offline_training.datasets.records import (
-    IdentityCounter,
-    LabelledImage,
-    SourceConfig,
-    TrainingImage,
-)
+from offline_training.datasets.classes import ALL_CLASSES, CYCLIST, PEDESTRIAN, VEHICLE
+from offline_training.datasets.records import LabelledImage, LabelledSet, SourceConfig
 from offline_training.datasets.rider_merging import KNOWN_RIDER, pair_riders, union_box
 
 OPTIONS = frozenset({'split'})
@@ -36,16 +31,18 @@ _TWO_WHEELERS = ('bicycle', 'motorcycle')
 _LABEL_COLUMNS = ['image', 'class', 'x1', 'y1', 'x2', 'y2']
 
 
-def training_images(
-    folder: Path, config: SourceConfig, counter: IdentityCounter
-) -> list[TrainingImage]:
+def recognises(path: Path) -> bool:
+    """Whether the three parts of the set are there."""
+    return (path / 'labels.csv').is_file() and (path / 'splits.csv').is_file()
+
+
+def read(path: Path, config: SourceConfig) -> LabelledSet:
     """The images of one split; all classes are labelled.
 
     Raises:
         InputError: as `read_bdd100k`.
     """
-    images = read_bdd100k(folder, config.split)
-    return [image.for_training(ALL_CLASSES, counter) for image in images]
+    return LabelledSet(path=path, layout='bdd100k', images=tuple(read_bdd100k(path, config.split)))
 
 
 def read_bdd100k(folder: Path | str, split: str) -> list[LabelledImage]:
@@ -131,4 +128,5 @@ def _labelled_image(path: Path, labels: list[tuple[str, list[float]]]) -> Labell
         boxes_xyxy_px=np.array([box for box, _, _ in rows], np.float64).reshape(-1, 4),
         class_ids=np.array([class_id for _, class_id, _ in rows], np.int64),
         ignore=np.array([ignore for _, _, ignore in rows], np.bool_),
+        labelled_class_ids=ALL_CLASSES,
     )

@@ -9,7 +9,12 @@ from pathlib import Path
 from mot_compress_ros.errors import InvalidOptionError
 from mot_compress_ros.options import from_mapping
 from offline_training.datasets import LAYOUTS
-from offline_training.datasets.records import IdentityCounter, SourceConfig, TrainingSource
+from offline_training.datasets.records import SourceConfig
+from offline_training.datasets.training_images import (
+    IdentityCounter,
+    training_images,
+    TrainingSource,
+)
 
 
 def collect_sources(entries: Sequence[Mapping[str, object]], root: Path) -> list[TrainingSource]:
@@ -39,7 +44,8 @@ def collect_sources(entries: Sequence[Mapping[str, object]], root: Path) -> list
                 f'sources: {config.path}: {", ".join(foreign)} means nothing in the layout '
                 f'{config.layout}; remove it'
             )
-        images = layout.training_images(root / config.path, config, counter)
+        labelled = layout.read(root / config.path, config)
+        images = training_images(labelled, config, counter)
         sources.append(
             TrainingSource(name=config.path, images=tuple(images), weight=config.weight)
         )

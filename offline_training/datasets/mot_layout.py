@@ -28,7 +28,7 @@ object is labelled. Without it these are pedestrian in MOT15, and in the others 
 from __future__ import annotations
 
 import configparser
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 import re
 
@@ -38,9 +38,17 @@ from numpy.typing import NDArray
 from mot_compress_ros.boxes import xywh_to_xyxy
 from mot_compress_ros.errors import InputError
 from mot_compress_ros.image_decoding import read_image
+from offline_training.datasets.classes import CLASS_NAMES, CYCLIST, PEDESTRIAN, VEHICLE
+from offline_training.datasets.records import (
+    FrameTruth,
+    IMAGE_SUFFIXES,
+    LabelledSequence,
+    LabelledSet,
+    ORIGINS,
+    SourceConfig,
+)
 
-CLASS_NAMES = ('pedestrian', 'cyclist', 'vehicle')
-PEDESTRIAN, CYCLIST, VEHICLE = ALL_CLASSES = (0, 1, 2)
+OPTIONS = frozenset({'origin_px', 'identities'})
 _OBJECT_CLASSES = {1: PEDESTRIAN, 2: CYCLIST, 3: VEHICLE, 5: CYCLIST}
 _IGNORED_CLASSES = {
     4: CYCLIST,
@@ -51,64 +59,33 @@ _IGNORED_CLASSES = {
     13: PEDESTRIAN,
 }
 _DROPPED_CLASSES = (9, 10, 11)
-ORIGINS = ('real', 'synthetic')
 _MOT15_COLUMNS, _MOT16_COLUMNS = 10, 9
+_SIGNS = ('seqinfo.ini', 'gt/gt.txt')
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class FrameTruth:
-    """What is in one frame, N rows; zero rows is legal.
+def recognises(path: Path) -> bool:
+    """Whether it is a sequence folder, or holds some."""
+    return any(path.glob(f'{depth}{sign}') for depth in ('', '*/') for sign in _SIGNS)
 
-    Attributes:
-        boxes_xyxy_px: (N, 4) float64, source pixels, may reach beyond the image.
-        ids: (N,) int64, identity within the sequence.
-        class_ids: (N,) int64, index into `CLASS_NAMES`.
-        ignore: (N,) bool, True for a region to ignore for that class.
-        visibility: (N,) float64 in 0..1, 1 where the file does not say.
+
+def read(path: Path, config: SourceConfig) -> LabelledSet:
+    """One sequence, or all sequences right below `path`.
+
+    Raises:
+        InputError: there is none, or one is damaged.
     """
-
-    boxes_xyxy_px: NDArray[np.float64]
-    ids: NDArray[np.int64]
-    class_ids: NDArray[np.int64]
-    ignore: NDArray[np.bool_]
-    visibility: NDArray[np.float64]
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def of_class(self, class_id: int) -> FrameTruth:
-        """The rows of one class, regions to ignore included."""
-        return self[self.class_ids == class_id]
-
-    def __getitem__(self, rows: NDArray[np.bool_]) -> FrameTruth:
-        """The rows chosen by a mask."""
-        return FrameTruth(
-            boxes_xyxy_px=self.boxes_xyxy_px[rows],
-            ids=self.ids[rows],
-            class_ids=self.class_ids[rows],
-            ignore=self.ignore[rows],
-            visibility=self.visibility[rows],
-        )
+    sequences = tuple(
+        _shifted(read_sequence(folder), config.origin_px) for folder in sequence_folders(path)
+    )
+    return LabelledSet(path=path, layout='mot', sequences=sequences)
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class MotSequence:
-    """One sequence: one entry of `image_paths` and of `truth` for each frame.
-
-    `labelled_class_ids` are the classes of which every object is labelled; `origin` is one of
-    `ORIGINS`.
-    """
-
-    name: str
-    fps: float
-    size_wh: tuple[int, int]
-    image_paths: tuple[Path, ...]
-    truth: tuple[FrameTruth, ...]
-    labelled_class_ids: tuple[int, ...]
-    origin: str = 'real'
-
-    def __len__(self) -> int:
-        return len(self.image_paths)
+def _shifted(sequence: LabelledSequence, origin_px: float) -> LabelledSequence:
+    """The same with the image's corner at 0."""
+    if not origin_px:
+        return sequence
+    truth = tuple(replace(t, boxes_xyxy_px=t.boxes_xyxy_px - origin_px) for t in sequence.truth)
+    return replace(sequence, truth=truth)
 
 
 def sequence_folders(path: Path) -> list[Path]:
@@ -117,10 +94,9 @@ def sequence_folders(path: Path) -> list[Path]:
     Raises:
         InputError: there is none.
     """
-    signs = ('seqinfo.ini', 'gt/gt.txt')
-    if any((path / sign).is_file() for sign in signs):
+    if any((path / sign).is_file() for sign in _SIGNS):
         return [path]
-    found = sorted({p for sign in signs for p in path.glob('*') if (p / sign).is_file()})
+    found = sorted({p for sign in _SIGNS for p in path.glob('*') if (p / sign).is_file()})
     if not found:
         raise InputError(
             f'{path}: no sequence: expected seqinfo.ini or gt/gt.txt in it or one level below'
@@ -134,7 +110,7 @@ def natural_key(path: Path) -> list[tuple[int, str]]:
     return [(int(p), '') if p.isdigit() else (0, p) for p in parts]
 
 
-def read_sequence(folder: Path | str) -> MotSequence:
+def read_sequence(folder: Path | str) -> LabelledSequence:
     """Read a sequence folder.
 
     Raises:
@@ -147,7 +123,7 @@ def read_sequence(folder: Path | str) -> MotSequence:
     images = _list_images(folder, info)
     truth = read_ground_truth(folder / 'gt' / 'gt.txt', n_frames=len(images))
     size_wh = _size_wh(info, images[0])
-    return MotSequence(
+    return LabelledSequence(
         name=info.get('name', folder.name),
         fps=_number(info, 'frameRate', folder, default=30.0),
         size_wh=size_wh,
@@ -270,7 +246,7 @@ def _number(info: dict[str, str], key: str, folder: Path, *, default: float) -> 
 
 def _list_images(folder: Path, info: dict[str, str]) -> tuple[Path, ...]:
     images = folder / info.get('imDir', 'img1')
-    suffixes = {info['imExt'].lower()} if 'imExt' in info else {'.jpg', '.jpeg', '.png'}
+    suffixes = {info['imExt'].lower()} if 'imExt' in info else set(IMAGE_SUFFIXES)
     found = tuple(sorted(_images(images, suffixes), key=natural_key)) if images.is_dir() else ()
     if not found:
         raise InputError(

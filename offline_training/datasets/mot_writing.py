@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mot_compress_ros.errors import InputError, InvalidDataError
-from offline_training.datasets.mot_layout import CLASS_NAMES
+from offline_training.datasets.classes import CLASS_NAMES
 
 JPEG_QUALITY = 92
 

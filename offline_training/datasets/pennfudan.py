@@ -8,27 +8,26 @@ import re
 import numpy as np
 
 from mot_compress_ros.errors import InputError
-from offline_training.datasets.mot_layout import PEDESTRIAN
-from offline_training.datasets.records import (
-    IdentityCounter,
-    LabelledImage,
-    SourceConfig,
-    TrainingImage,
-)
+from offline_training.datasets.classes import PEDESTRIAN
+from offline_training.datasets.records import LabelledImage, LabelledSet, SourceConfig
 
 OPTIONS: frozenset[str] = frozenset()
 _BOX = re.compile(r'Bounding box for object \d+ .*: \((\d+), (\d+)\) - \((\d+), (\d+)\)')
 
 
-def training_images(
-    folder: Path, config: SourceConfig, counter: IdentityCounter
-) -> list[TrainingImage]:
+def recognises(path: Path) -> bool:
+    """Whether annotations of it are there."""
+    first = next(iter(sorted(path.glob('annotations/*.txt'))), None)
+    return first is not None and b'Bounding box for object' in first.read_bytes()
+
+
+def read(path: Path, config: SourceConfig) -> LabelledSet:
     """All images; only pedestrians are labelled.
 
     Raises:
         InputError: as `read_pennfudan`.
     """
-    return [image.for_training((PEDESTRIAN,), counter) for image in read_pennfudan(folder)]
+    return LabelledSet(path=path, layout='pennfudan', images=tuple(read_pennfudan(path)))
 
 
 def read_pennfudan(folder: Path | str) -> list[LabelledImage]:
@@ -58,4 +57,5 @@ def _read(annotation: Path, image: Path) -> LabelledImage:
         boxes_xyxy_px=boxes,
         class_ids=np.full(len(boxes), PEDESTRIAN, np.int64),
         ignore=np.zeros(len(boxes), np.bool_),
+        labelled_class_ids=(PEDESTRIAN,),
     )

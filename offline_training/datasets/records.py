@@ -1,4 +1,8 @@
-"""What every labelled set is turned into before training: images with boxes, and their order."""
+"""What every labelled set is read into: sequences of frames and single images, with their boxes.
+
+Evaluation, inspection and conversion use these records as they are; `training_images` makes from
+them what the sampler draws.
+"""
 
 from __future__ import annotations
 
@@ -10,109 +14,136 @@ from numpy.typing import NDArray
 
 from mot_compress_ros.options import option
 from offline_training.datasets import LAYOUTS
+from offline_training.datasets.classes import CLASS_NAMES
 
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class TrainingImage:
-    """One labelled image.
-
-    Attributes:
-        path: image file.
-        boxes_xyxy_px: (N, 4) float32, may reach beyond the image.
-        class_ids: (N,) int64, index into the product's classes.
-        identities: (N,) int64, unique over the whole training set: the same number means the same
-            object. A box of a set without identities has a number of its own (FairMOT, sec. 4.1).
-        ignore_xyxy_px: (M, 4) float32, regions in which one class is not learned.
-        ignore_class_ids: (M,) int64, which class.
-        labelled_classes: classes of which every object in the image is labelled; the others may
-            be there without a box, so their absence is not learned.
-        sequence: name of the sequence, '' for a single image.
-        frame_index: place in the sequence.
-        nameless_clip: number of a clip that shows its objects again but does not say which is
-            which: two boxes of it may be one object under two identities. -1 for none.
-    """
-
-    path: Path
-    boxes_xyxy_px: NDArray[np.float32]
-    class_ids: NDArray[np.int64]
-    identities: NDArray[np.int64]
-    ignore_xyxy_px: NDArray[np.float32]
-    ignore_class_ids: NDArray[np.int64]
-    labelled_classes: tuple[int, ...]
-    sequence: str = ''
-    frame_index: int = 0
-    nameless_clip: int = -1
+ORIGINS = ('real', 'synthetic')
+IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png')
 
 
 @dataclass(frozen=True, kw_only=True)
 class SourceConfig:
-    """One entry of `sources` in a training recipe."""
+    """One entry of `sources` in a training recipe, and the options of `data` commands."""
 
     layout: str = option('mot', 'layout of the set', choices=tuple(LAYOUTS))
-    path: str = option('', 'folder, relative to --data; of mot a sequence or a folder of them')
+    path: str = option('', 'folder or file, relative to --data')
     weight: float = option(1.0, 'share of the samples drawn from it', minimum=0.0)
-    split: str = option('train', 'bdd100k: its split')
+    split: str = option('train', 'sets that come in splits: which one')
     origin_px: float = option(
         0.0,
         "mot: coordinate of the image's corner in the labels; MOTChallenge counts from 1",
         unit='px',
     )
     identities: bool = option(
-        True, 'mot: whether ids mean the same object over frames; false: boxes only'
+        True, 'sequences: whether ids mean the same object over frames; false: boxes only'
     )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class FrameTruth:
+    """What is in one frame, N rows; zero rows is legal.
+
+    Attributes:
+        boxes_xyxy_px: (N, 4) float64, source pixels, may reach beyond the image.
+        ids: (N,) int64, identity within the sequence.
+        class_ids: (N,) int64, index into the classes of the set.
+        ignore: (N,) bool, True for a region to ignore for that class.
+        visibility: (N,) float64 in 0..1, 1 where the file does not say.
+    """
+
+    boxes_xyxy_px: NDArray[np.float64]
+    ids: NDArray[np.int64]
+    class_ids: NDArray[np.int64]
+    ignore: NDArray[np.bool_]
+    visibility: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def of_class(self, class_id: int) -> FrameTruth:
+        """The rows of one class, regions to ignore included."""
+        return self[self.class_ids == class_id]
+
+    def __getitem__(self, rows: NDArray[np.bool_]) -> FrameTruth:
+        """The rows chosen by a mask."""
+        return FrameTruth(
+            boxes_xyxy_px=self.boxes_xyxy_px[rows],
+            ids=self.ids[rows],
+            class_ids=self.class_ids[rows],
+            ignore=self.ignore[rows],
+            visibility=self.visibility[rows],
+        )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LabelledSequence:
+    """One sequence: one entry of `image_paths` and of `truth` for each frame.
+
+    Attributes:
+        name: unique within the set.
+        fps: frames per second.
+        size_wh: width and height of the images.
+        image_paths: one per frame, in order; empty for a set that comes without images, which
+            can be scored against but neither trained nor run on.
+        truth: one per frame.
+        labelled_class_ids: classes of which every object is labelled.
+        origin: one of `ORIGINS`.
+        has_identities: False where an id says nothing over frames.
+    """
+
+    name: str
+    fps: float
+    size_wh: tuple[int, int]
+    image_paths: tuple[Path, ...]
+    truth: tuple[FrameTruth, ...]
+    labelled_class_ids: tuple[int, ...]
+    origin: str = 'real'
+    has_identities: bool = True
+
+    def __len__(self) -> int:
+        return len(self.truth)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class LabelledImage:
-    """One image and its N boxes; zero is legal.
+    """One image that belongs to no sequence, and its N boxes; zero is legal.
 
     Attributes:
         path: the image file.
-        boxes_xyxy_px: (N, 4) float64, source pixels.
-        class_ids: (N,) int64, index into `mot_layout.CLASS_NAMES`.
+        boxes_xyxy_px: (N, 4) float64, source pixels, may reach beyond the image.
+        class_ids: (N,) int64, index into the classes of the set.
         ignore: (N,) bool, True for a region to ignore for that class.
+        labelled_class_ids: classes of which every object is labelled; the others may be there
+            without a box, so their absence is not learned.
     """
 
     path: Path
     boxes_xyxy_px: NDArray[np.float64]
     class_ids: NDArray[np.int64]
     ignore: NDArray[np.bool_]
+    labelled_class_ids: tuple[int, ...]
 
     def __len__(self) -> int:
         return len(self.class_ids)
 
-    def for_training(
-        self, labelled_classes: tuple[int, ...], counter: IdentityCounter
-    ) -> TrainingImage:
-        """The same image, each of its objects an identity of its own."""
-        keep = ~self.ignore
-        return TrainingImage(
-            path=self.path,
-            boxes_xyxy_px=self.boxes_xyxy_px[keep].astype(np.float32),
-            class_ids=self.class_ids[keep],
-            identities=counter.fresh(int(keep.sum())),
-            ignore_xyxy_px=self.boxes_xyxy_px[~keep].astype(np.float32),
-            ignore_class_ids=self.class_ids[~keep],
-            labelled_classes=labelled_classes,
-        )
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LabelledSet:
+    """What a layout reads: sequences, single images, or both.
 
-@dataclass(frozen=True, kw_only=True)
-class TrainingSource:
-    """A named set of images and the share of the samples drawn from it."""
+    Attributes:
+        path: folder or file that was read.
+        layout: its name in `LAYOUTS`.
+        sequences: with frames in order.
+        images: without order or identities.
+        class_names: names of the class ids; only sets with `CLASS_NAMES` train the tracker.
+    """
 
-    name: str
-    images: tuple[TrainingImage, ...]
-    weight: float
+    path: Path
+    layout: str
+    sequences: tuple[LabelledSequence, ...] = ()
+    images: tuple[LabelledImage, ...] = ()
+    class_names: tuple[str, ...] = CLASS_NAMES
 
-
-class IdentityCounter:
-    """Hands out identity numbers that are unique over all sets of one run."""
-
-    def __init__(self) -> None:
-        self._next = 0
-
-    def fresh(self, count: int) -> NDArray[np.int64]:
-        """`count` numbers never given before."""
-        start, self._next = self._next, self._next + count
-        return np.arange(start, self._next, dtype=np.int64)
+    def __len__(self) -> int:
+        """The number of images and frames."""
+        return len(self.images) + sum(len(sequence) for sequence in self.sequences)

@@ -15,8 +15,8 @@ import numpy as np
 from mot_compress_ros.errors import InputError
 from mot_compress_ros.image_decoding import read_image
 from offline_training.datasets.augment import augment, AugmentConfig, AugmentedImage
-from offline_training.datasets.records import TrainingImage, TrainingSource
 from offline_training.datasets.targets import Batch, make_batch
+from offline_training.datasets.training_images import TrainingImage, TrainingSource
 
 MAX_GAP_FRAMES = 8
 

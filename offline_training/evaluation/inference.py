@@ -17,7 +17,8 @@ from mot_compress_ros.image_decoding import read_image
 from mot_compress_ros.inference import build_detector, Detector, load_bundle
 from mot_compress_ros.pipeline import Pipeline, PipelineConfig
 from mot_compress_ros.sources import open_source
-from offline_training.datasets.mot_layout import CLASS_NAMES, MotSequence
+from offline_training.datasets.classes import CLASS_NAMES
+from offline_training.datasets.records import LabelledSequence
 
 CAMERA = 'camera'
 AP_MIN_SCORE = 0.01
@@ -66,7 +67,7 @@ def open_detector(bundle: str, config: PipelineConfig) -> Detector:
 
 
 def run_sequence(
-    sequence: MotSequence,
+    sequence: LabelledSequence,
     *,
     student: Detector,
     teacher: Detector | None,
@@ -90,7 +91,7 @@ def run_sequence(
     return SequenceResult(tracks=tuple(tracks), detections=tuple(recorded))
 
 
-def sequence_frames(sequence: MotSequence) -> Iterable[Frame]:
+def sequence_frames(sequence: LabelledSequence) -> Iterable[Frame]:
     """The frames of a sequence as the vehicle's own source reads and stamps them.
 
     Raises:

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from typing import Any
 
 from mot_compress_ros.datatypes import Detections
-from offline_training.datasets.mot_layout import CLASS_NAMES, MotSequence, ORIGINS
-from offline_training.datasets.records import LabelledImage
+from offline_training.datasets.classes import CLASS_NAMES
+from offline_training.datasets.records import LabelledImage, LabelledSequence, ORIGINS
 from offline_training.evaluation.detection_scores import LabelledBoxes, score_detections
 from offline_training.evaluation.inference import SequenceResult
 from offline_training.evaluation.tracking_scores import (
@@ -26,7 +26,7 @@ Json = dict[str, object]
 
 
 def score_sequence(
-    sequence: MotSequence, result: SequenceResult
+    sequence: LabelledSequence, result: SequenceResult
 ) -> tuple[dict[int, RawScores], Json]:
     """TrackEval's scores by class id, and average precision by class name."""
     raw = {
@@ -66,7 +66,11 @@ def image_set_json(
 
 
 def sequence_json(
-    sequence: MotSequence, raw: Mapping[int, RawScores], detection: Json, *, partly_labelled: bool
+    sequence: LabelledSequence,
+    raw: Mapping[int, RawScores],
+    detection: Json,
+    *,
+    partly_labelled: bool,
 ) -> Json:
     """One sequence: every class, their average and all of them together."""
     head: Json = {

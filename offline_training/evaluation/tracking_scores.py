@@ -18,7 +18,7 @@ import trackeval
 from mot_compress_ros.boxes import iou_matrix
 from mot_compress_ros.datatypes import Tracks
 from mot_compress_ros.errors import InvalidDataError
-from offline_training.datasets.mot_layout import FrameTruth
+from offline_training.datasets.records import FrameTruth
 
 IGNORE_IOU = 0.5  # TrackEval's threshold of the match with distractors
 _QUIET = {'PRINT_CONFIG': False}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import nn, Tensor
 
 from mot_compress_ros.options import option
 from offline_training.datasets.targets import Batch
@@ -55,3 +55,18 @@ def joint_loss(maps: dict[str, Tensor], batch: Batch, weights: LossWeights) -> d
     }
     total = torch.stack([getattr(weights, name) * value for name, value in parts.items()]).sum()
     return {'total': total, **parts}
+
+
+class JointCriterion(nn.Module):
+    """The joint loss as a module: what it learns itself trains and is saved with the network.
+
+    `forward(maps, batch)` returns the named parts of `joint_loss`, `total` among them.
+    """
+
+    def __init__(self, weights: LossWeights) -> None:
+        super().__init__()
+        self.weights = weights
+
+    def forward(self, maps: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+        """Named parts and their weighted sum `total`."""
+        return joint_loss(maps, batch, self.weights)

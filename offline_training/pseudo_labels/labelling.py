@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from mot_compress_ros.errors import InputError, InvalidOptionError
-from offline_training.datasets.mot_layout import CYCLIST
+from offline_training.datasets.classes import CYCLIST
 from offline_training.datasets.mot_writing import GroundTruthRow
 from offline_training.pseudo_labels.clip import Clip
 from offline_training.pseudo_labels.coco_detector import CocoDetector

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mot_compress_ros.boxes import clip_to_image
-from offline_training.datasets.mot_layout import CYCLIST, PEDESTRIAN, VEHICLE
+from offline_training.datasets.classes import CYCLIST, PEDESTRIAN, VEHICLE
 from offline_training.datasets.rider_merging import ANY_PERSON, pair_riders, union_box
 from offline_training.pseudo_labels.coco_detector import CocoBoxes, suppress
 

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from offline_training.datasets.mot_layout import CYCLIST
+from offline_training.datasets.classes import CYCLIST
 from offline_training.synthetic.camera import Camera, NEAR_M
 from offline_training.synthetic.canvas import Canvas, Painted, Shape
 from offline_training.synthetic.figure import figure_shapes

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from offline_training.datasets.mot_layout import CYCLIST, PEDESTRIAN, VEHICLE
+from offline_training.datasets.classes import CYCLIST, PEDESTRIAN, VEHICLE
 from offline_training.synthetic.config import SceneConfig
 from offline_training.synthetic.ego import AT_CROSSING, Cruise, draw_ego
 from offline_training.synthetic.layout import BLOCK_M, CROSS_HALF_M, LANE_M, Road

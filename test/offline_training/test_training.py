@@ -17,10 +17,11 @@ from offline_training.command_options import parse_settings
 from offline_training.datasets import LAYOUTS
 from offline_training.datasets.augment import augment, AugmentConfig
 from offline_training.datasets.collect import collect_sources
-from offline_training.datasets.records import SourceConfig, TrainingImage, TrainingSource
+from offline_training.datasets.records import SourceConfig
 from offline_training.datasets.sampler import PairSampler
+from offline_training.datasets.training_images import TrainingImage, TrainingSource
 from offline_training.engine import CHECKPOINT_FILE, train, TrainConfig, TrainingStoppedError
-from offline_training.losses.joint import LossWeights
+from offline_training.losses.joint import JointCriterion, LossWeights
 from offline_training.recipes import experiment_digest, read_recipe, RecipeConfig
 
 CONFIGS = sorted((Path(__file__).parents[2] / 'config' / 'training').glob('*.yaml'))
@@ -126,7 +127,7 @@ def test_every_layout_keeps_the_contract():
     for path in LAYOUTS.values():
         module = importlib.import_module(path)
         assert {info.name for info in describe(SourceConfig)} >= module.OPTIONS
-        assert callable(module.training_images)
+        assert callable(module.recognises) and callable(module.read)
 
 
 @pytest.mark.parametrize(
@@ -266,7 +267,7 @@ def test_training_resumes_to_the_same_weights(tmp_path):
             sampler.batches = lambda *, start, stop: short(start=start, stop=stop_after)
         every = stop_after or config.checkpoint_every
         cut = TrainConfig(**{**vars(config), 'checkpoint_every': every})
-        return train(model(), sampler, cut, LossWeights(), run)
+        return train(model(), sampler, cut, JointCriterion(LossWeights()), run)
 
     whole = go(tmp_path / 'whole')
     go(tmp_path / 'parts', stop_after=2)
@@ -287,7 +288,13 @@ def test_training_stops_on_a_loss_that_is_not_finite(tmp_path):
     model = tiny_model()
     torch.nn.init.constant_(model.wh[2].bias, float('nan'))
     with pytest.raises(TrainingStoppedError, match='not finite'):
-        train(model, sampler, TrainConfig(steps=2, batch_size=4), LossWeights(), tmp_path / 'r')
+        train(
+            model,
+            sampler,
+            TrainConfig(steps=2, batch_size=4),
+            JointCriterion(LossWeights()),
+            tmp_path / 'r',
+        )
 
 
 def test_training_stops_on_a_gradient_that_is_not_finite(tmp_path):
@@ -297,7 +304,13 @@ def test_training_stops_on_a_gradient_that_is_not_finite(tmp_path):
     model.wh[2].bias.register_hook(lambda gradient: gradient * float('inf'))
     before = model.wh[2].weight.detach().clone()
     with pytest.raises(TrainingStoppedError, match='gradient is not finite'):
-        train(model, sampler, TrainConfig(steps=2, batch_size=4), LossWeights(), tmp_path / 'r')
+        train(
+            model,
+            sampler,
+            TrainConfig(steps=2, batch_size=4),
+            JointCriterion(LossWeights()),
+            tmp_path / 'r',
+        )
     assert torch.equal(model.wh[2].weight, before)
     assert issubclass(TrainingStoppedError, MotCompressError)  # one line on the command line
 
@@ -308,7 +321,9 @@ def test_another_experiment_is_not_resumed(tmp_path, capsys):
     run = tmp_path / 'r'
 
     def go(digest):
-        return train(tiny_model(), sampler, config, LossWeights(), run, digest=digest)
+        return train(
+            tiny_model(), sampler, config, JointCriterion(LossWeights()), run, digest=digest
+        )
 
     go('first')
     with pytest.raises(InputError, match=r'another recipe, data or --init; remove .* pass --run'):

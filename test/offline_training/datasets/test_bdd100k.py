@@ -6,7 +6,7 @@ import pytest
 
 from mot_compress_ros.errors import InputError
 from offline_training.datasets.bdd100k import read_bdd100k
-from offline_training.datasets.mot_layout import CYCLIST, PEDESTRIAN, VEHICLE
+from offline_training.datasets.classes import CYCLIST, PEDESTRIAN, VEHICLE
 
 HEADER = 'image,class,x1,y1,x2,y2\n'
 

@@ -6,14 +6,8 @@ import numpy as np
 import pytest
 
 from mot_compress_ros.errors import InputError
-from offline_training.datasets.mot_layout import (
-    CYCLIST,
-    PEDESTRIAN,
-    read_ground_truth,
-    read_sequence,
-    sequence_folders,
-    VEHICLE,
-)
+from offline_training.datasets.classes import CYCLIST, PEDESTRIAN, VEHICLE
+from offline_training.datasets.mot_layout import read_ground_truth, read_sequence, sequence_folders
 from offline_training.datasets.mot_writing import GroundTruthRow, SequenceWriter
 
 MOT15 = '1,1,50,191,61,141,1,-5.0,11.9,0.7\n2,1,51,191,61,141,1,-5.0,11.9,0.7\n'

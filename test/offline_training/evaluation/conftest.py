@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mot_compress_ros.datatypes import Detections, Tracks
-from offline_training.datasets.mot_layout import FrameTruth
+from offline_training.datasets.records import FrameTruth
 
 # (id, class id, x1, y1, x2, y2)
 Row = tuple[int, int, float, float, float, float]

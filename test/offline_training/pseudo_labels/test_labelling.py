@@ -9,7 +9,8 @@ import pytest
 
 from mot_compress_ros.errors import InputError, InvalidOptionError
 from offline_training.commands import pseudo_label
-from offline_training.datasets.mot_layout import CYCLIST, PEDESTRIAN, read_sequence, VEHICLE
+from offline_training.datasets.classes import CYCLIST, PEDESTRIAN, VEHICLE
+from offline_training.datasets.mot_layout import read_sequence
 from offline_training.datasets.mot_writing import GroundTruthRow
 from offline_training.pseudo_labels.clip import Clip
 from offline_training.pseudo_labels.coco_detector import (
