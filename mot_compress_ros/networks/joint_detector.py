@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import nn, Tensor
 
 from mot_compress_ros.networks.backbones import BACKBONES
-from mot_compress_ros.networks.heads import Head, HEATMAP_BIAS
+from mot_compress_ros.networks.heads import Head, HEADS, HEATMAP_BIAS
 from mot_compress_ros.options import option
 
 
@@ -16,12 +16,19 @@ class ArchitectureConfig:
     """Everything that is needed to build the network anew; stands in every bundle's manifest."""
 
     name: str = option('yolov5_light', 'backbone family', choices=tuple(BACKBONES))
-    width: float = option(0.5, 'channel multiple of the backbone', minimum=0.03125, maximum=2.0)
+    width: float = option(
+        0.0,
+        'channel multiple of the backbone; 0 takes the published one, 0.5 for yolov5_light and '
+        '1 for the others',
+        minimum=0.0,
+        maximum=2.0,
+    )
     n_class: int = option(3, 'number of classes of the heat map', minimum=1, maximum=1000)
     embedding_dim: int = option(64, 're-ID embedding length', minimum=1, maximum=1024)
     head_channels: int = option(
         0,
-        'hidden channels of the heads; 0 takes those of the feature map',
+        'hidden channels of the heads; 0 takes the published ones: 256 for dla34_*, 64 for '
+        'resnet*, those of the feature map for the others',
         minimum=0,
         maximum=1024,
     )
@@ -32,22 +39,29 @@ class JointDetector(nn.Module):
 
     `forward` maps (B, 3, H, W) RGB in 0..1 to raw maps at stride 4: `hm` (B, n_class, h, w)
     logits, `wh` (B, 4, h, w) distances left, top, right, bottom in cells, `id` (B, D, h, w) not
-    normalised, `reg` (B, 2, h, w) sub-cell offsets (x, y). The key layout of its state dict is the
-    public one (`backbone.model.*`, `hm.*`, `wh.*`, `id.*`, `reg.*`).
+    normalised, `reg` (B, 2, h, w) sub-cell offsets (x, y). H and W are multiples of 32. The keys
+    of its state dict are `backbone.*`, `hm.*`, `wh.*`, `id.*` and `reg.*`; `public_layout` turns
+    them into those of the published checkpoints.
     """
 
     def __init__(self, config: ArchitectureConfig) -> None:
         super().__init__()
         self.config = config
-        self.backbone = BACKBONES[config.name](width=config.width)
-        channels = self.backbone.out_channels
-        hidden = config.head_channels or channels
-        self.hm = Head(channels, config.n_class, hidden=hidden, bias=HEATMAP_BIAS)
-        self.wh = Head(channels, 4, hidden=hidden)
-        self.id = Head(channels, config.embedding_dim, hidden=hidden)
-        self.reg = Head(channels, 2, hidden=hidden)
+        family = BACKBONES[config.name]
+        self.backbone = family.make(width=config.width or family.width)
+        channels = int(self.backbone.out_channels)  # type: ignore[arg-type]
+        hidden = config.head_channels or family.head_channels or channels
+
+        def head(outputs: int, bias: float = 0.0) -> Head:
+            activation = family.head_activation
+            return Head(channels, outputs, hidden=hidden, activation=activation, bias=bias)
+
+        self.hm = head(config.n_class, HEATMAP_BIAS)
+        self.wh = head(4)
+        self.id = head(config.embedding_dim)
+        self.reg = head(2)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Evaluate backbone and heads."""
         feature = self.backbone(images)  # (B, C, H / 4, W / 4)
-        return {name: getattr(self, name)(feature) for name in ('hm', 'wh', 'id', 'reg')}
+        return {name: getattr(self, name)(feature) for name in HEADS}

@@ -17,6 +17,8 @@ BATCH_NORM_MOMENTUM = 0.03
 class Conv(nn.Module):
     """Convolution without bias, BatchNorm, SiLU: (B, C_in, H, W) -> (B, C_out, H / s, W / s)."""
 
+    batch_norm_pairs = (('conv', 'bn'),)
+
     def __init__(self, c_in: int, c_out: int, *, kernel: int = 1, stride: int = 1) -> None:
         super().__init__()
         self.conv = nn.Conv2d(c_in, c_out, kernel, stride, kernel // 2, bias=False)

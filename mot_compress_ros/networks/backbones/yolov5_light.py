@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import nn, Tensor
 
+from mot_compress_ros.networks.channels import scaled
 from mot_compress_ros.networks.yolov5_blocks import C3, Conv, Focus, SPP
 
 DEPTH_MULTIPLE = 0.33
@@ -21,7 +20,7 @@ class YoloV5Light(nn.Module):
 
     def __init__(self, *, width: float) -> None:
         super().__init__()
-        c64, c128, c256, c512, c1024 = (_scaled(c, width) for c in (64, 128, 256, 512, 1024))
+        c64, c128, c256, c512, c1024 = (scaled(c, width) for c in (64, 128, 256, 512, 1024))
         d3, d9 = _depth(3), _depth(9)
         layers: list[nn.Module] = [
             Focus(3, c64, kernel=3),  # 0, stride 2
@@ -60,10 +59,6 @@ class YoloV5Light(nn.Module):
             if index in (2, 4, 6):
                 kept[index] = x
         return x
-
-
-def _scaled(channels: int, width: float) -> int:
-    return math.ceil(channels * width / 8) * 8
 
 
 def _depth(count: int) -> int:

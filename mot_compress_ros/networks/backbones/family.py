@@ -1,0 +1,36 @@
+"""What the joint detector must know about a backbone to put heads on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import nn
+
+
+class MakeBackbone(Protocol):
+    """Makes a backbone: a module with `out_channels` that maps images to a stride-4 map."""
+
+    def __call__(self, *, width: float) -> nn.Module:
+        """Make it at a channel multiple."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """A backbone and the published habits of the network around it.
+
+    Attributes:
+        make: makes the backbone from its width.
+        width: the published channel multiple.
+        head_channels: hidden channels of the published heads; 0 for those of the feature map.
+        head_activation: between the two convolutions of a head.
+        public_prefix: what the public key layout puts before the backbone's own keys.
+        dead_keys: patterns of keys in public files that nothing reads; full matches.
+    """
+
+    make: MakeBackbone
+    width: float = 1.0
+    head_channels: int = 0
+    head_activation: type[nn.SiLU] | type[nn.ReLU] = nn.ReLU
+    public_prefix: str = ''
+    dead_keys: tuple[str, ...] = ()
