@@ -11,12 +11,21 @@ from mot_compress_ros.errors import MotCompressError
 
 # Name of the verb -> module with HELP, add_arguments(parser) and run(args) -> exit code.
 COMMANDS = {
+    'data': 'offline_training.commands.data',
     'train': 'offline_training.commands.train',
     'evaluate': 'offline_training.commands.evaluate',
+    'score': 'offline_training.commands.score',
+    'stream-evaluate': 'offline_training.commands.stream_evaluate',
     'benchmark': 'offline_training.commands.benchmark',
+    'experiments': 'offline_training.commands.experiments',
     'synthesize': 'offline_training.commands.synthesize',
     'pseudo-label': 'offline_training.commands.pseudo_label',
+    'import-fairmot': 'offline_training.commands.import_fairmot',
+    'export-fairmot': 'offline_training.commands.export_fairmot',
+    'sizes': 'offline_training.commands.sizes',
+    'replay': 'offline_training.commands.replay_many',
     'results': 'offline_training.commands.results',
+    'report': 'offline_training.commands.report',
 }
 
 

@@ -11,7 +11,7 @@ from mot_compress_ros.errors import InvalidOptionError
 from mot_compress_ros.options import from_mapping, to_mapping
 from offline_training.command_options import parse_settings
 from offline_training.datasets.classes import CLASS_NAMES
-from offline_training.datasets.mot_writing import GroundTruthRow, SequenceWriter
+from offline_training.datasets.mot_writing import GroundTruthRow, refuse_existing, SequenceWriter
 from offline_training.pseudo_labels.clip import Clip
 from offline_training.pseudo_labels.coco_detector import CocoDetector
 from offline_training.pseudo_labels.labelling import (
@@ -55,6 +55,9 @@ def run(args: argparse.Namespace) -> int:
     config = link_config(args.link)
     if args.max_width < 1:
         raise InvalidOptionError(f'--max-width {args.max_width}: expected at least 1')
+    if args.threads < 1:
+        raise InvalidOptionError(f'--threads {args.threads}: expected at least 1')
+    refuse_existing(args.output)
     clip = Clip(args.source, stride=args.stride, max_frames=args.max_frames, fps=args.fps)
     detector = CocoDetector(args.detector, threads=args.threads, min_score=MIN_SCORE)
     found, images = detect_clip(clip, detector, tiles=args.tiles, max_width=args.max_width)

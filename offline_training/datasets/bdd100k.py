@@ -1,14 +1,7 @@
 """Read labelled BDD100K frames: `labels.csv`, `splits.csv`, `images/`.
 
-| BDD100K | ours |
-|---|---|
-| pedestrian | pedestrian |
-| car, truck, bus | vehicle |
-| rider with the bicycle or motorcycle under them | cyclist, one box around both |
-| rider without one (hidden, or not labelled) | ignore, cyclist and pedestrian |
-| bicycle, motorcycle without a rider | ignore, cyclist |
-
-The box of a rider alone would stop at the saddle, and what it shows looks like a pedestrian.
+Which category becomes which class is in `bdd100k_classes`. This is one frame a video as CSV; the
+official JSON files are read by `bdd100k_detection` and `bdd100k_mot`.
 """
 
 from __future__ import annotations
@@ -18,21 +11,28 @@ import csv
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mot_compress_ros.errors import InputError
-from offline_training.datasets.classes import ALL_CLASSES, CYCLIST, PEDESTRIAN, VEHICLE
+from offline_training.datasets.bdd100k_classes import (
+    NamedBox,
+    OBJECTS,
+    product_truth,
+    RIDER,
+    TWO_WHEELERS,
+)
+from offline_training.datasets.classes import ALL_CLASSES
+from offline_training.datasets.image_files import is_readable
 from offline_training.datasets.records import LabelledImage, LabelledSet, SourceConfig
-from offline_training.datasets.rider_merging import KNOWN_RIDER, pair_riders, union_box
 
 OPTIONS = frozenset({'split'})
-_CLASSES = {'pedestrian': PEDESTRIAN, 'car': VEHICLE, 'truck': VEHICLE, 'bus': VEHICLE}
-_TWO_WHEELERS = ('bicycle', 'motorcycle')
+_NAMES = (*OBJECTS, RIDER, *TWO_WHEELERS)
 _LABEL_COLUMNS = ['image', 'class', 'x1', 'y1', 'x2', 'y2']
 
 
 def recognises(path: Path) -> bool:
     """Whether the three parts of the set are there."""
+    if not is_readable(path):
+        return False
     return (path / 'labels.csv').is_file() and (path / 'splits.csv').is_file()
 
 
@@ -60,9 +60,8 @@ def read_bdd100k(folder: Path | str, split: str) -> list[LabelledImage]:
     labels: dict[str, list[tuple[str, list[float]]]] = {}
     path = folder / 'labels.csv'
     for number, (image, name, *corners) in _table(path, _LABEL_COLUMNS):
-        if name not in _CLASSES and name != 'rider' and name not in _TWO_WHEELERS:
-            legal = ', '.join((*_CLASSES, 'rider', *_TWO_WHEELERS))
-            raise InputError(f'{path}:{number}: class {name!r}; legal: {legal}')
+        if name not in _NAMES:
+            raise InputError(f'{path}:{number}: class {name!r}; legal: {", ".join(_NAMES)}')
         box = _box(corners, f'{path}:{number}')
         labels.setdefault(image, []).append((name, box))
     return [
@@ -108,25 +107,11 @@ def _labelled_image(path: Path, labels: list[tuple[str, list[float]]]) -> Labell
         raise InputError(
             f'{path}: image is named in splits.csv but is missing; unpack the set again'
         )
-
-    def boxes_of(*names: str) -> NDArray[np.float64]:
-        return np.array([box for name, box in labels if name in names]).reshape(-1, 4)
-
-    riders, wheels = boxes_of('rider'), boxes_of(*_TWO_WHEELERS)
-    pairs = pair_riders(riders, wheels, KNOWN_RIDER)
-    cyclists = [union_box(riders[i], wheels[j]) for i, j in pairs]
-    alone = [box for i, box in enumerate(riders) if i not in {i for i, _ in pairs}]
-    unattended = [box for j, box in enumerate(wheels) if j not in {j for _, j in pairs}]
-    rows = [
-        *((np.array(box), _CLASSES[name], False) for name, box in labels if name in _CLASSES),
-        *((box, CYCLIST, False) for box in cyclists),
-        *((box, CYCLIST, True) for box in (*alone, *unattended)),
-        *((box, PEDESTRIAN, True) for box in alone),
-    ]
+    truth = product_truth([NamedBox(name=name, xyxy_px=box) for name, box in labels])
     return LabelledImage(
         path=path,
-        boxes_xyxy_px=np.array([box for box, _, _ in rows], np.float64).reshape(-1, 4),
-        class_ids=np.array([class_id for _, class_id, _ in rows], np.int64),
-        ignore=np.array([ignore for _, _, ignore in rows], np.bool_),
+        boxes_xyxy_px=truth.boxes_xyxy_px,
+        class_ids=truth.class_ids,
+        ignore=truth.ignore,
         labelled_class_ids=ALL_CLASSES,
     )

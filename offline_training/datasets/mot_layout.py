@@ -22,11 +22,16 @@ subtracts it, and the data sets do not agree on it.
 
 `seqinfo.ini` may name `labelledClasses=pedestrian,cyclist,vehicle`: the classes of which every
 object is labelled. Without it these are pedestrian in MOT15, and in the others all that occur.
-`origin=synthetic` marks rendered images; without it they are real.
+`origin=synthetic` marks rendered images; without it they are real. `identities=false` says that an
+id means nothing over frames. A sequence without images states `seqLength` and no `imDir`.
+
+MOT17 holds each sequence three times, once for each public detector (`-DPM`, `-FRCNN`, `-SDP`):
+images and ground truth are the same, so one of them is read. `det/` is not needed.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 import configparser
 from dataclasses import replace
 from pathlib import Path
@@ -39,16 +44,17 @@ from mot_compress_ros.boxes import xywh_to_xyxy
 from mot_compress_ros.errors import InputError
 from mot_compress_ros.image_decoding import read_image
 from offline_training.datasets.classes import CLASS_NAMES, CYCLIST, PEDESTRIAN, VEHICLE
+from offline_training.datasets.image_files import is_readable
+from offline_training.datasets.mot_images import frame_ranges, list_images
 from offline_training.datasets.records import (
     FrameTruth,
-    IMAGE_SUFFIXES,
     LabelledSequence,
     LabelledSet,
     ORIGINS,
     SourceConfig,
 )
 
-OPTIONS = frozenset({'origin_px', 'identities'})
+OPTIONS = frozenset({'origin_px', 'identities', 'detector_copies'})
 _OBJECT_CLASSES = {1: PEDESTRIAN, 2: CYCLIST, 3: VEHICLE, 5: CYCLIST}
 _IGNORED_CLASSES = {
     4: CYCLIST,
@@ -61,11 +67,15 @@ _IGNORED_CLASSES = {
 _DROPPED_CLASSES = (9, 10, 11)
 _MOT15_COLUMNS, _MOT16_COLUMNS = 10, 9
 _SIGNS = ('seqinfo.ini', 'gt/gt.txt')
+_DETECTOR_COPY = re.compile(r'(.+)-(?:DPM|FRCNN|SDP)')
 
 
 def recognises(path: Path) -> bool:
     """Whether it is a sequence folder, or holds some."""
-    return any(path.glob(f'{depth}{sign}') for depth in ('', '*/') for sign in _SIGNS)
+    if not is_readable(path):
+        return False
+    places = [f'{depth}{sign}' for depth in ('', '*/') for sign in _SIGNS]
+    return any(found.is_file() for place in places for found in path.glob(place))
 
 
 def read(path: Path, config: SourceConfig) -> LabelledSet:
@@ -74,9 +84,8 @@ def read(path: Path, config: SourceConfig) -> LabelledSet:
     Raises:
         InputError: there is none, or one is damaged.
     """
-    sequences = tuple(
-        _shifted(read_sequence(folder), config.origin_px) for folder in sequence_folders(path)
-    )
+    folders = sequence_folders(path, detector_copies=config.detector_copies)
+    sequences = tuple(_shifted(read_sequence(folder), config.origin_px) for folder in folders)
     return LabelledSet(path=path, layout='mot', sequences=sequences)
 
 
@@ -88,8 +97,12 @@ def _shifted(sequence: LabelledSequence, origin_px: float) -> LabelledSequence:
     return replace(sequence, truth=truth)
 
 
-def sequence_folders(path: Path) -> list[Path]:
+def sequence_folders(path: Path, *, detector_copies: bool = False) -> list[Path]:
     """`path` itself if it is a sequence, else the sequences right below it, by name.
+
+    Args:
+        path: the folder.
+        detector_copies: whether all copies of a MOT17 sequence are wanted, not the first only.
 
     Raises:
         InputError: there is none.
@@ -101,13 +114,16 @@ def sequence_folders(path: Path) -> list[Path]:
         raise InputError(
             f'{path}: no sequence: expected seqinfo.ini or gt/gt.txt in it or one level below'
         )
-    return found
+    return found if detector_copies else _without_copies(found)
 
 
-def natural_key(path: Path) -> list[tuple[int, str]]:
-    """Sorts 2.jpg before 10.jpg, as `mot_compress_ros.sources` does."""
-    parts = re.split(r'(\d+)', path.name)
-    return [(int(p), '') if p.isdigit() else (0, p) for p in parts]
+def _without_copies(folders: Sequence[Path]) -> list[Path]:
+    """The first of each group of folders that differ in the name of the detector only."""
+    first: dict[str, Path] = {}
+    for folder in folders:
+        copy = _DETECTOR_COPY.fullmatch(folder.name)
+        first.setdefault(copy.group(1) if copy else folder.name, folder)
+    return list(first.values())
 
 
 def read_sequence(folder: Path | str) -> LabelledSequence:
@@ -120,18 +136,30 @@ def read_sequence(folder: Path | str) -> LabelledSequence:
     if not folder.is_dir():
         raise InputError(f'{folder}: no such sequence folder; expected one with img1/ and gt/')
     info = _read_seqinfo(folder / 'seqinfo.ini')
-    images = _list_images(folder, info)
-    truth = read_ground_truth(folder / 'gt' / 'gt.txt', n_frames=len(images))
-    size_wh = _size_wh(info, images[0])
+    _refuse_test_sequence(folder)
+    length = int(_number(info, 'seqLength', folder)) if 'seqLength' in info else None
+    images = list_images(folder, info, length=length)
+    truth = read_ground_truth(folder / 'gt' / 'gt.txt', n_frames=len(images) or length)
     return LabelledSequence(
         name=info.get('name', folder.name),
         fps=_number(info, 'frameRate', folder, default=30.0),
-        size_wh=size_wh,
+        size_wh=_size_wh(info, folder, images),
         image_paths=images,
         truth=truth,
         labelled_class_ids=_labelled(info, folder, truth),
         origin=_origin(info, folder),
+        has_identities=_has_identities(info, folder),
     )
+
+
+def _refuse_test_sequence(folder: Path) -> None:
+    """MOTChallenge keeps the truth of its test sequences; their folders come without `gt`."""
+    if not (folder / 'gt').exists() and (folder / 'det').exists():
+        raise InputError(
+            f'{folder}: no such ground truth file gt/gt.txt: a test sequence, whose truth '
+            'MOTChallenge does not publish; use the sequences of its train folder (`data split` '
+            'cuts them into halves to train and to score)'
+        )
 
 
 def read_ground_truth(path: Path, *, n_frames: int | None = None) -> tuple[FrameTruth, ...]:
@@ -151,7 +179,7 @@ def read_ground_truth(path: Path, *, n_frames: int | None = None) -> tuple[Frame
     n = int(rows[:, 0].max(initial=0)) if n_frames is None else n_frames
     outside = (rows[:, 0] < 1) | (rows[:, 0] > n)
     if outside.any():
-        bad = int(rows[outside.argmax(), 0])
+        bad = frame_ranges(np.unique(rows[outside, 0]).astype(int).tolist())
         raise InputError(
             f'{path}: frame {bad}, but the sequence has frames 1 to {n}; are images missing?'
         )
@@ -234,7 +262,7 @@ def _read_seqinfo(path: Path) -> dict[str, str]:
         ) from None
 
 
-def _number(info: dict[str, str], key: str, folder: Path, *, default: float) -> float:
+def _number(info: dict[str, str], key: str, folder: Path, *, default: float = 0.0) -> float:
     try:
         value = float(info.get(key, default))
     except ValueError:
@@ -242,28 +270,6 @@ def _number(info: dict[str, str], key: str, folder: Path, *, default: float) -> 
     if not 0 < value < float('inf'):
         raise InputError(f'{folder}/seqinfo.ini: {key}: expected a number above 0')
     return value
-
-
-def _list_images(folder: Path, info: dict[str, str]) -> tuple[Path, ...]:
-    images = folder / info.get('imDir', 'img1')
-    suffixes = {info['imExt'].lower()} if 'imExt' in info else set(IMAGE_SUFFIXES)
-    found = tuple(sorted(_images(images, suffixes), key=natural_key)) if images.is_dir() else ()
-    if not found:
-        raise InputError(
-            f'{images}: no images ({", ".join(sorted(suffixes))}); imDir and imExt in '
-            'seqinfo.ini name where they are'
-        )
-    length = int(_number(info, 'seqLength', folder, default=len(found)))
-    if length != len(found):
-        raise InputError(
-            f'{images}: {len(found)} images, seqinfo.ini says {length}; unpack it again, '
-            'or correct seqLength'
-        )
-    return found
-
-
-def _images(folder: Path, suffixes: set[str]) -> list[Path]:
-    return [path for path in folder.iterdir() if path.suffix.lower() in suffixes]
 
 
 def _origin(info: dict[str, str], folder: Path) -> str:
@@ -275,13 +281,25 @@ def _origin(info: dict[str, str], folder: Path) -> str:
     return origin
 
 
-def _size_wh(info: dict[str, str], image: Path) -> tuple[int, int]:
+def _has_identities(info: dict[str, str], folder: Path) -> bool:
+    text = info.get('identities', 'true').lower()
+    if text not in ('true', 'false'):
+        raise InputError(f'{folder}/seqinfo.ini: identities: got {text!r}, legal: true, false')
+    return text == 'true'
+
+
+def _size_wh(info: dict[str, str], folder: Path, images: Sequence[Path]) -> tuple[int, int]:
     if info.get('imWidth', '').isdigit() and info.get('imHeight', '').isdigit():
         return int(info['imWidth']), int(info['imHeight'])
-    pixels = read_image(image)
-    if pixels is None:
-        raise InputError(f'{image}: not an image that can be read; unpack the sequence again')
-    return int(pixels.shape[1]), int(pixels.shape[0])
+    # A damaged image is for `data inspect` to find: the next one has the same size.
+    for image in images:
+        pixels = read_image(image)
+        if pixels is not None:
+            return int(pixels.shape[1]), int(pixels.shape[0])
+    raise InputError(
+        f'{folder}: no imWidth and imHeight in seqinfo.ini, and no image that can be read; '
+        'unpack the sequence again'
+    )
 
 
 def _labelled(

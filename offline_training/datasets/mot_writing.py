@@ -7,7 +7,7 @@ The pseudo-labels and the synthetic scenes are written by this module.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,8 +64,7 @@ class SequenceWriter:
         origin: str = 'real',
         quality: int = JPEG_QUALITY,
     ) -> None:
-        if (folder / 'img1').exists() and any((folder / 'img1').iterdir()):
-            raise InputError(f'{folder}: already holds a sequence; remove it or name another')
+        refuse_existing(folder)
         (folder / 'img1').mkdir(parents=True, exist_ok=True)
         (folder / 'gt').mkdir(exist_ok=True)
         self._folder = folder
@@ -91,17 +90,63 @@ class SequenceWriter:
 
     def finish(self, rows: Iterable[GroundTruthRow]) -> None:
         """Write `gt/gt.txt`, by frame and then by id, and `seqinfo.ini`."""
-        ordered = sorted(rows, key=lambda r: (r.frame_index, r.track_id))
-        text = ''.join(f'{row.text()}\n' for row in ordered)
-        (self._folder / 'gt' / 'gt.txt').write_text(text, encoding='ascii')
+        write_ground_truth(self._folder / 'gt' / 'gt.txt', rows)
         self.write_info()
 
     def write_info(self) -> None:
         """Write `seqinfo.ini` alone, where the ground truth was written as the frames came."""
-        info = (
-            f'[Sequence]\nname={self._folder.name}\nimDir=img1\nframeRate={self._fps:g}\n'
-            f'seqLength={self._n}\nimWidth={self._size_wh[0]}\nimHeight={self._size_wh[1]}\n'
-            f'imExt=.jpg\nlabelledClasses={",".join(self._labelled_classes)}\n'
-            f'origin={self._origin}\n'
+        text = seqinfo_text(
+            name=self._folder.name,
+            fps=self._fps,
+            n_frames=self._n,
+            size_wh=self._size_wh,
+            suffixes={'.jpg'},
+            labelled_classes=self._labelled_classes,
+            origin=self._origin,
         )
-        (self._folder / 'seqinfo.ini').write_text(info, encoding='ascii')
+        (self._folder / 'seqinfo.ini').write_text(text, encoding='utf-8')
+
+
+def refuse_existing(folder: Path) -> None:
+    """Raise InputError where a folder holds a sequence already, before work is spent on it."""
+    if (folder / 'img1').exists() and any((folder / 'img1').iterdir()):
+        raise InputError(f'{folder}: already holds a sequence; remove it or name another')
+
+
+def write_ground_truth(path: Path, rows: Iterable[GroundTruthRow]) -> None:
+    """Write a `gt.txt`, by frame and then by id."""
+    ordered = sorted(rows, key=lambda r: (r.frame_index, r.track_id))
+    path.write_text(''.join(f'{row.text()}\n' for row in ordered), encoding='ascii')
+
+
+def seqinfo_text(
+    *,
+    name: str,
+    fps: float,
+    n_frames: int,
+    size_wh: tuple[int, int],
+    suffixes: Collection[str],
+    labelled_classes: Sequence[str],
+    origin: str,
+    has_identities: bool = True,
+) -> str:
+    """The text of `seqinfo.ini`.
+
+    `suffixes` are those of the images; none says that the sequence comes without images.
+    """
+    entries: dict[str, object] = {'name': name}
+    if suffixes:
+        entries['imDir'] = 'img1'
+    entries |= {
+        'frameRate': f'{fps:g}' if float(f'{fps:g}') == fps else repr(fps),
+        'seqLength': n_frames,
+        'imWidth': size_wh[0],
+        'imHeight': size_wh[1],
+    }
+    if len(suffixes) == 1:
+        entries['imExt'] = next(iter(suffixes))
+    entries |= {'labelledClasses': ','.join(labelled_classes), 'origin': origin}
+    if not has_identities:
+        entries['identities'] = 'false'
+    lines = ''.join(f'{key}={value}\n' for key, value in entries.items())
+    return f'[Sequence]\n{lines}'

@@ -9,6 +9,7 @@ import numpy as np
 
 from mot_compress_ros.errors import InputError
 from offline_training.datasets.classes import PEDESTRIAN
+from offline_training.datasets.image_files import is_readable
 from offline_training.datasets.records import LabelledImage, LabelledSet, SourceConfig
 
 OPTIONS: frozenset[str] = frozenset()
@@ -17,6 +18,8 @@ _BOX = re.compile(r'Bounding box for object \d+ .*: \((\d+), (\d+)\) - \((\d+), 
 
 def recognises(path: Path) -> bool:
     """Whether annotations of it are there."""
+    if not is_readable(path):
+        return False
     first = next(iter(sorted(path.glob('annotations/*.txt'))), None)
     return first is not None and b'Bounding box for object' in first.read_bytes()
 

@@ -33,9 +33,19 @@ class SourceConfig:
         "mot: coordinate of the image's corner in the labels; MOTChallenge counts from 1",
         unit='px',
     )
+    detector_copies: bool = option(
+        False, 'mot: whether to read all three copies of a MOT17 sequence (-DPM, -FRCNN, -SDP)'
+    )
     identities: bool = option(
         True, 'sequences: whether ids mean the same object over frames; false: boxes only'
     )
+    classes: str = option(
+        'own',
+        "sets with other classes: as they are, or mapped to the product's, to train the tracker",
+        choices=('own', 'product'),
+    )
+    topic: str = option('', 'bag: image topic; needed where there are several')
+    tracks: str = option('', "bag: track file, relative to the bag's folder; default: beside it")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -114,6 +124,8 @@ class LabelledImage:
         ignore: (N,) bool, True for a region to ignore for that class.
         labelled_class_ids: classes of which every object is labelled; the others may be there
             without a box, so their absence is not learned.
+        ids: (N,) int64, identity within the set, -1 for a box that is nobody else; None where the
+            set has no identities.
     """
 
     path: Path
@@ -121,6 +133,7 @@ class LabelledImage:
     class_ids: NDArray[np.int64]
     ignore: NDArray[np.bool_]
     labelled_class_ids: tuple[int, ...]
+    ids: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.class_ids)

@@ -1,28 +1,40 @@
-"""Draws image pairs: two views of one image, or two near frames of one sequence.
+"""Draws the images of each training step.
 
-Most objects are then seen twice in a batch, which is what the re-ID loss compares; some are in one
-of the two windows or frames only. Everything random comes from (seed, step), so that a resumed run
-draws what an uninterrupted one would.
+A sampler is built from the sources, the options of augmentation and the seed, and gives the batch
+of any step. Everything random of a unit (a pair, or one image) comes from the seed, the step and
+its number in the batch: a resumed run draws what an uninterrupted one would, and the units of a
+batch are the same however many processes share it. `SAMPLERS` names the members.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mot_compress_ros.errors import InputError
-from mot_compress_ros.image_decoding import read_image
 from offline_training.datasets.augment import augment, AugmentConfig, AugmentedImage
+from offline_training.datasets.frame_cache import read_frame, StoredFrame
+from offline_training.datasets.mosaic import mosaic
 from offline_training.datasets.targets import Batch, make_batch
 from offline_training.datasets.training_images import TrainingImage, TrainingSource
 
 MAX_GAP_FRAMES = 8
+_OTHERS = 3  # images that a mosaic takes beside its own
 
 
-class PairSampler:
-    """Batches of `batch_size` images (an even number): image 2k and 2k + 1 are a pair."""
+class Sampler(ABC):
+    """Batches of `batch_size` images.
+
+    `read` opens an image file: `read_frame`, or a `FrameCache`.
+    """
+
+    unit_images = 1  # images that are drawn together
 
     def __init__(
         self,
@@ -32,57 +44,152 @@ class PairSampler:
         batch_size: int,
         n_class: int,
         seed: int,
+        read: Callable[[Path], StoredFrame] = read_frame,
     ) -> None:
         empty = [s.name for s in sources if not s.images]
         if empty or not sources:
             raise InputError(f'no training images in: {", ".join(empty) or "any source"}')
         self._sources = sources
         self._config = config
-        self._pairs = batch_size // 2
+        self._units = batch_size // self.unit_images
         self._n_class = n_class
         self._seed = seed
+        self._read = read
+
+    @abstractmethod
+    def draw(self, rng: np.random.Generator, *, number: int) -> tuple[TrainingImage, ...]:
+        """The `unit_images` images of unit `number`, counted from the first step."""
+
+    @abstractmethod
+    def draw_any(self, rng: np.random.Generator) -> TrainingImage:
+        """One image more, as a mosaic wants."""
+
+    def batch(self, step: int, *, shard: int = 0, n_shards: int = 1) -> Batch:
+        """The batch of training step `step`, or one of its `n_shards` equal parts.
+
+        A pure function of the seed, the step and which units are asked for.
+        """
+        share = self._units // n_shards
+        samples: list[AugmentedImage] = []
+        for unit in range(shard * share, (shard + 1) * share):
+            rng = np.random.default_rng((self._seed, step, unit))
+            images = self.draw(rng, number=step * self._units + unit)
+            samples += [self._load(image, rng) for image in images]
+        return make_batch(samples, n_class=self._n_class)
+
+    def batches(
+        self,
+        *,
+        start: int,
+        stop: int,
+        shards: Sequence[int] = (0,),
+        n_shards: int = 1,
+        workers: int = 1,
+    ) -> Generator[list[Batch], None, None]:
+        """For each step from `start` to `stop` its batch, as a list of the `shards` asked for.
+
+        They are made ahead of time by `workers` threads: OpenCV works outside the interpreter
+        lock.
+        """
+
+        def make(step: int) -> list[Batch]:
+            return [self.batch(step, shard=shard, n_shards=n_shards) for shard in shards]
+
+        ahead = workers + 2
+        with ThreadPoolExecutor(max_workers=workers) as pool:
+            queue: list[Future[list[Batch]]] = [
+                pool.submit(make, step) for step in range(start, min(start + ahead, stop))
+            ]
+            try:
+                for step in range(start, stop):
+                    ready = queue.pop(0).result()
+                    if step + ahead < stop:
+                        queue.append(pool.submit(make, step + ahead))
+                    yield ready
+            finally:  # who stops in between does not wait for batches that nobody will use
+                pool.shutdown(wait=False, cancel_futures=True)
+
+    def _load(self, labels: TrainingImage, rng: np.random.Generator) -> AugmentedImage:
+        whole = self._augmented(labels, rng)
+        chance = self._config.mosaic_probability
+        if not chance or rng.random() >= chance:
+            return whole
+        others = [self._augmented(self.draw_any(rng), rng) for _ in range(_OTHERS)]
+        return mosaic([whole, *others], self._config, rng, n_class=self._n_class)
+
+    def _augmented(self, labels: TrainingImage, rng: np.random.Generator) -> AugmentedImage:
+        frame = self._read(labels.path)
+        return augment(frame.image_bgr, frame.fit(labels), self._config, rng)
+
+
+class PairSampler(Sampler):
+    """Pairs: two views of one image, or two near frames of one sequence; by the sources' weights.
+
+    Image 2k and 2k + 1 of a batch are a pair. Most objects are then seen twice in a batch, which
+    is what the metric losses compare; some are in one of the two windows or frames only.
+    """
+
+    unit_images = 2
+
+    def __init__(self, sources: Sequence[TrainingSource], **options: Any) -> None:
+        super().__init__(sources, **options)
         weights = np.array([s.weight for s in sources], np.float64)
         self._probabilities = weights / weights.sum()
         self._sequences = [
             {(i.sequence, i.frame_index): i for i in s.images if i.sequence} for s in sources
         ]
 
-    def batch(self, step: int) -> Batch:
-        """The batch of training step `step`; a pure function of the seed and the step."""
-        rng = np.random.default_rng((self._seed, step))
-        samples: list[AugmentedImage] = []
-        for _ in range(self._pairs):
-            first, second = self._draw_pair(rng)
-            samples += [self._load(first, rng), self._load(second, rng)]
-        return make_batch(samples, n_class=self._n_class)
-
-    def batches(self, *, start: int, stop: int, ahead: int = 3) -> Iterator[Batch]:
-        """Batches of steps `start` to `stop`, made `ahead` of time in a thread.
-
-        One thread is enough: OpenCV works outside the interpreter lock.
-        """
-        with ThreadPoolExecutor(max_workers=1) as pool:
-            queue: list[Future[Batch]] = [
-                pool.submit(self.batch, step) for step in range(start, min(start + ahead, stop))
-            ]
-            for step in range(start, stop):
-                ready = queue.pop(0).result()
-                if step + ahead < stop:
-                    queue.append(pool.submit(self.batch, step + ahead))
-                yield ready
-
-    def _draw_pair(self, rng: np.random.Generator) -> tuple[TrainingImage, TrainingImage]:
-        index = int(rng.choice(len(self._sources), p=self._probabilities))
-        images = self._sources[index].images
-        first = images[rng.integers(len(images))]
+    def draw(
+        self, rng: np.random.Generator, *, number: int
+    ) -> tuple[TrainingImage, TrainingImage]:
+        """A random image of a random source, and its partner."""
+        index, first = self._draw(rng)
         gap = int(rng.integers(-MAX_GAP_FRAMES, MAX_GAP_FRAMES + 1))
         partner = self._sequences[index].get((first.sequence, first.frame_index + gap), first)
         return first, partner
 
-    def _load(self, labels: TrainingImage, rng: np.random.Generator) -> AugmentedImage:
-        image = read_image(labels.path)
-        if image is None:
-            raise InputError(
-                f'{labels.path}: not a readable image; run the data set download again'
-            )
-        return augment(image, labels, self._config, rng)
+    def draw_any(self, rng: np.random.Generator) -> TrainingImage:
+        """A random image of a random source."""
+        return self._draw(rng)[1]
+
+    def _draw(self, rng: np.random.Generator) -> tuple[int, TrainingImage]:
+        index = int(rng.choice(len(self._sources), p=self._probabilities))
+        images = self._sources[index].images
+        return index, images[rng.integers(len(images))]
+
+
+class EpochSampler(Sampler):
+    """Single images, each once in an epoch, in an order of its own for every epoch (FairMOT).
+
+    The sources' weights mean nothing here: each has the share of its number of images. Where an
+    epoch does not end with a batch, the batch goes on into the next one; FairMOT drops the rest.
+    """
+
+    def __init__(self, sources: Sequence[TrainingSource], **options: Any) -> None:
+        super().__init__(sources, **options)
+        self._images = [image for source in sources for image in source.images]
+        self._orders: dict[int, NDArray[np.int64]] = {}
+
+    def draw(self, rng: np.random.Generator, *, number: int) -> tuple[TrainingImage]:
+        """The next image of the epoch."""
+        epoch, place = divmod(number, len(self._images))
+        return (self._images[self._order(epoch)[place]],)
+
+    def draw_any(self, rng: np.random.Generator) -> TrainingImage:
+        """Any image."""
+        return self._images[rng.integers(len(self._images))]
+
+    def _order(self, epoch: int) -> NDArray[np.int64]:
+        order = self._orders.get(epoch)
+        if order is None:
+            rng = np.random.default_rng((self._seed, epoch))
+            order = rng.permutation(len(self._images))
+            # Threads that make batches ahead may stand on both sides of an epoch's end.
+            self._orders = {
+                epoch: order,
+                **{e: o for e, o in self._orders.items() if e > epoch - 2},
+            }
+        return order
+
+
+SAMPLERS: dict[str, type[Sampler]] = {'pairs': PairSampler, 'epochs': EpochSampler}

@@ -109,7 +109,7 @@ def make_batch(samples: Sequence[AugmentedImage], *, n_class: int) -> Batch:
             draw_gaussian(heatmap[i, class_id], x=int(x), y=int(y), width=size[0], height=size[1])
         centres.append(np.concatenate([centre, centre - cells[:, :2], cells[:, 2:] - centre], 1))
         indices.append(np.full(len(cells), i, np.int64))
-        clips.append(np.full(len(cells), sample.nameless_clip, np.int64))
+        clips.append(sample.nameless_clips)
     packed = torch.from_numpy(np.concatenate(centres))  # (K, 6)
     cell = packed[:, :2].long()  # (K, 2)
     return Batch(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,22 +84,36 @@ def training_images(
     if labelled.class_names != CLASS_NAMES:
         raise InputError(
             f'{labelled.path}: has the classes {", ".join(labelled.class_names)}; the tracker '
-            f'learns {", ".join(CLASS_NAMES)}'
+            f'learns {", ".join(CLASS_NAMES)}; classes=product maps them where it can be done'
         )
-    images = [_single(image, counter) for image in labelled.images]
+    numbers = _identity_numbers(labelled.images if config.identities else (), counter)
+    images = [_single(image, numbers, counter) for image in labelled.images]
     for sequence in labelled.sequences:
         images += _frames(labelled.path, sequence, config, counter)
     return images
 
 
-def _single(image: LabelledImage, counter: IdentityCounter) -> TrainingImage:
-    """Each of its objects is an identity of its own."""
+def _identity_numbers(images: Sequence[LabelledImage], counter: IdentityCounter) -> dict[int, int]:
+    """Numbers of this run for the identities that a set names over its single images."""
+    ids = [image.ids[image.ids >= 0] for image in images if image.ids is not None]
+    known = np.unique(np.concatenate(ids)) if ids else np.zeros(0, np.int64)
+    return dict(zip(known.tolist(), counter.fresh(len(known)).tolist(), strict=True))
+
+
+def _single(
+    image: LabelledImage, numbers: Mapping[int, int], counter: IdentityCounter
+) -> TrainingImage:
+    """Each of its objects is an identity of its own, but those that the set names."""
     keep = ~image.ignore
+    identities = counter.fresh(int(keep.sum()))
+    if numbers and image.ids is not None:
+        named = zip(image.ids[keep].tolist(), identities.tolist(), strict=True)
+        identities = np.array([numbers.get(i, own) for i, own in named], np.int64)
     return TrainingImage(
         path=image.path,
         boxes_xyxy_px=image.boxes_xyxy_px[keep].astype(np.float32),
         class_ids=image.class_ids[keep],
-        identities=counter.fresh(int(keep.sum())),
+        identities=identities,
         ignore_xyxy_px=image.boxes_xyxy_px[~keep].astype(np.float32),
         ignore_class_ids=image.class_ids[~keep],
         labelled_classes=image.labelled_class_ids,

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from mot_compress_ros.errors import InputError, InvalidOptionError
 from mot_compress_ros.image_decoding import read_image
-from offline_training.datasets.mot_layout import natural_key
+from mot_compress_ros.sources import FPS_RANGE_HZ
+from mot_compress_ros.sources.source import is_frame_rate
+from offline_training.datasets.mot_images import natural_key
 
 IMAGE_SUFFIXES = frozenset({'.jpg', '.jpeg', '.png'})
 
@@ -26,15 +28,15 @@ class Clip:
         fps: true frame rate; None takes what the video says, and 10 for a folder.
 
     Raises:
-        InvalidOptionError: `stride` or `max_frames` is below 1, or `fps` not above 0.
+        InvalidOptionError: `stride` or `max_frames` is below 1, or `fps` out of range.
         InputError: there is nothing to read.
     """
 
     def __init__(self, source: Path, *, stride: int, max_frames: int, fps: float | None) -> None:
-        if min(stride, max_frames) < 1 or (fps is not None and not fps > 0):
+        if min(stride, max_frames) < 1 or (fps is not None and not is_frame_rate(fps)):
             raise InvalidOptionError(
                 f'--stride {stride}, --max-frames {max_frames}, --fps {fps}: '
-                'expected at least 1, at least 1 and above 0'
+                'expected at least 1, at least 1, and {:g} to {:g} Hz'.format(*FPS_RANGE_HZ)
             )
         if not source.exists():
             raise InputError(f'{source}: no such video or image folder')

@@ -154,9 +154,14 @@ class CocoDetector:
 
         settings = onnxruntime.SessionOptions()
         settings.intra_op_num_threads = threads
-        self._session = onnxruntime.InferenceSession(
-            str(weights), settings, providers=['CPUExecutionProvider']
-        )
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(weights), settings, providers=['CPUExecutionProvider']
+            )
+        except Exception as error:  # onnxruntime has a type for each reason, none public
+            raise InputError(
+                f'{weights}: not an ONNX model that can be loaded ({error}); download it again'
+            ) from error
         entry = self._session.get_inputs()[0]
         self._input_name = entry.name
         if len(entry.shape) != 4 or entry.shape[2] != entry.shape[3]:

@@ -7,8 +7,16 @@ import pytest
 
 from mot_compress_ros.errors import InputError
 from offline_training.datasets.classes import CYCLIST, PEDESTRIAN, VEHICLE
-from offline_training.datasets.mot_layout import read_ground_truth, read_sequence, sequence_folders
+from offline_training.datasets.mot_images import frame_ranges
+from offline_training.datasets.mot_layout import (
+    read,
+    read_ground_truth,
+    read_sequence,
+    recognises,
+    sequence_folders,
+)
 from offline_training.datasets.mot_writing import GroundTruthRow, SequenceWriter
+from offline_training.datasets.records import SourceConfig
 
 MOT15 = '1,1,50,191,61,141,1,-5.0,11.9,0.7\n2,1,51,191,61,141,1,-5.0,11.9,0.7\n'
 
@@ -181,6 +189,121 @@ def test_sequences_are_found_by_either_sign_and_sorted_by_number(tmp_path):
     (images / '000001.jpg').rename(images / '10.jpg')
     (images / '000002.jpg').rename(images / '9.jpg')
     assert [p.name for p in read_sequence(tmp_path / 'b').image_paths] == ['9.jpg', '10.jpg']
+
+
+def numbered(folder: Path, names: list[str], length: int | None) -> Path:
+    """A sequence with images of these names."""
+    write_sequence(folder, MOT15, frames=0)
+    for name in names:
+        cv2.imwrite(str(folder / 'img1' / name), np.zeros((48, 64, 3), np.uint8))
+    if length is not None:
+        (folder / 'seqinfo.ini').write_text(f'[Sequence]\nimDir=img1\nseqLength={length}\n')
+    return folder
+
+
+@pytest.mark.parametrize(
+    ('numbers', 'length', 'message'),
+    [
+        ([1, 2, 5, 6, 8], 8, r'5 images, seqinfo\.ini says 8; 3 missing, frame 3-4, 7:'),
+        ([1, 2], 6, r'seqinfo\.ini says 6; 4 missing, frame 3-6:'),
+        ([4, 5, 6], 6, '3 missing, frame 1-3:'),
+        ([1, 2, 4], 3, '3 images; 1 missing, frame 3:'),
+        ([0, 1, 3], 4, '1 missing, frame 2:'),
+        ([1, 3], None, '2 images; 1 missing, frame 2:'),
+        ([1, 2, 3, 4], 3, r'seqinfo\.ini says 3; frame 4 beyond it'),
+    ],
+)
+def test_missing_frames_are_named(tmp_path, numbers, length, message):
+    folder = numbered(tmp_path / 's', [f'{k:06d}.jpg' for k in numbers], length)
+    with pytest.raises(InputError, match=message):
+        read_sequence(folder)
+
+
+@pytest.mark.parametrize(
+    ('names', 'length'),
+    [
+        (['000001.jpg', '000002.jpg'], 2),
+        (['000000.jpg', '000001.jpg'], 2),
+        (['000301.jpg', '000302.jpg'], 2),  # cut out of a longer one
+        (['img_9.png', 'img_10.png'], None),
+        (['left.jpg', 'right.jpg'], 2),  # no numbers: nothing to say about gaps
+    ],
+)
+def test_whole_sequences_of_any_numbering(tmp_path, names, length):
+    sequence = read_sequence(numbered(tmp_path / 's', names, length))
+    assert [path.name for path in sequence.image_paths] == names
+
+
+def test_a_frame_that_stands_twice_is_named(tmp_path):
+    folder = numbered(tmp_path / 's', ['000001.jpg', '000002.jpg', '000002.png'], None)
+    with pytest.raises(InputError, match='frame 2 stands there twice'):
+        read_sequence(folder)
+
+
+def test_long_lists_of_frames_end_in_dots():
+    assert frame_ranges([1, 2, 3, 7, 9, 10]) == '1-3, 7, 9-10'
+    assert frame_ranges(range(1, 100, 2)).endswith('21, 23, ...')
+    assert frame_ranges([]) == ''
+
+
+def test_test_sequences_are_refused_with_the_reason(tmp_path):
+    folder = write_sequence(tmp_path / 'MOT17-01-DPM', MOT15)
+    (folder / 'gt' / 'gt.txt').unlink()
+    (folder / 'gt').rmdir()
+    (folder / 'det').mkdir()
+    with pytest.raises(InputError, match='MOTChallenge does not publish'):
+        read_sequence(folder)
+
+
+def test_detector_copies_of_mot17_are_read_once_unless_all_are_wanted(tmp_path):
+    for name in ('MOT17-02-SDP', 'MOT17-02-DPM', 'MOT17-02-FRCNN', 'MOT17-04-FRCNN', 'DPM'):
+        write_sequence(tmp_path / name, MOT15)
+    once = read(tmp_path, SourceConfig())
+    assert [s.name for s in once.sequences] == ['DPM', 'MOT17-02-DPM', 'MOT17-04-FRCNN']
+    every = read(tmp_path, SourceConfig(detector_copies=True))
+    assert len(every.sequences) == 5
+    # Whoever names one copy gets it.
+    asked = read(tmp_path / 'MOT17-02-SDP', SourceConfig())
+    assert [s.name for s in asked.sequences] == ['MOT17-02-SDP']
+
+
+def test_only_sequences_are_recognised(tmp_path):
+    assert not recognises(tmp_path)
+    assert not recognises(tmp_path / 'nowhere')
+    write_sequence(tmp_path / 's', MOT15)
+    assert recognises(tmp_path / 's')
+    assert recognises(tmp_path)
+    assert not recognises(tmp_path / 's' / 'img1' / '000001.jpg')
+
+
+def test_ids_may_mean_nothing(tmp_path):
+    folder = write_sequence(tmp_path / 's', MOT15, info='[Sequence]\nidentities=false\n')
+    assert not read_sequence(folder).has_identities
+    (folder / 'seqinfo.ini').write_text('[Sequence]\nidentities=no\n')
+    with pytest.raises(InputError, match="identities: got 'no', legal: true, false"):
+        read_sequence(folder)
+
+
+def test_a_damaged_first_image_does_not_hide_the_size(tmp_path):
+    folder = write_sequence(tmp_path / 's', MOT15)
+    (folder / 'img1' / '000001.jpg').write_bytes(b'')
+    assert read_sequence(folder).size_wh == (64, 48)
+    (folder / 'img1' / '000002.jpg').write_bytes(b'')
+    with pytest.raises(InputError, match='no image that can be read'):
+        read_sequence(folder)
+
+
+def test_a_sequence_may_be_written_without_images(tmp_path):
+    (tmp_path / 'gt').mkdir()
+    (tmp_path / 'gt' / 'gt.txt').write_text(MOT15)
+    info = '[Sequence]\nseqLength=3\nimWidth=64\nimHeight=48\n'
+    (tmp_path / 'seqinfo.ini').write_text(info)
+    sequence = read_sequence(tmp_path)
+    assert (len(sequence), sequence.image_paths) == (3, ())
+    # As published, with imDir, the images are missing.
+    (tmp_path / 'seqinfo.ini').write_text(f'{info}imDir=img1\n')
+    with pytest.raises(InputError, match='no images'):
+        read_sequence(tmp_path)
 
 
 @pytest.mark.data

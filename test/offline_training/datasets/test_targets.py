@@ -24,7 +24,7 @@ def sample(
         ignore_xyxy_px=np.array(ignore, np.float32).reshape(-1, 4),
         ignore_class_ids=np.array(ignored_as, np.int64),
         labelled_classes=labelled,
-        nameless_clip=clip,
+        nameless_clips=np.full(len(boxes), clip),
     )
 
 

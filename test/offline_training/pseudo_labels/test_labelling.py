@@ -16,6 +16,7 @@ from offline_training.pseudo_labels.clip import Clip
 from offline_training.pseudo_labels.coco_detector import (
     cell_grid,
     CocoBoxes,
+    CocoDetector,
     cut_by_tile,
     decode,
     suppress,
@@ -159,7 +160,16 @@ def test_clips_that_cannot_be_read(tmp_path):
 
 
 @pytest.mark.parametrize(
-    'wrong', [{'stride': 0}, {'stride': -1}, {'max_frames': 0}, {'fps': 0.0}, {'fps': -5.0}]
+    'wrong',
+    [
+        {'stride': 0},
+        {'stride': -1},
+        {'max_frames': 0},
+        {'fps': 0.0},
+        {'fps': -5.0},
+        {'fps': float('inf')},
+        {'fps': float('nan')},
+    ],
 )
 def test_clips_without_frames_are_refused(tmp_path, wrong):
     with pytest.raises(InvalidOptionError, match='expected at least 1'):
@@ -190,6 +200,16 @@ def test_classes_that_were_never_found_are_not_said_to_be_labelled(tmp_path, mon
     assert (len(sequence), sequence.origin) == (12, 'real')
     with pytest.raises(InvalidOptionError, match='--max-width'):
         pseudo_label.run(parser.parse_args([*words, '--max-width', '0']))
+    with pytest.raises(InvalidOptionError, match='--threads 0'):
+        pseudo_label.run(parser.parse_args([*words, '--threads', '0']))
+    with pytest.raises(InputError, match='already holds a sequence'):
+        pseudo_label.run(parser.parse_args(words))
+
+
+def test_a_detector_file_that_is_none_is_refused(tmp_path):
+    (tmp_path / 'notes.onnx').write_text('not a network')
+    with pytest.raises(InputError, match='not an ONNX model'):
+        CocoDetector(tmp_path / 'notes.onnx')
 
 
 @pytest.mark.data
