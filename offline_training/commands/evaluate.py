@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 import json
 from pathlib import Path
@@ -11,11 +11,19 @@ from typing import TYPE_CHECKING
 
 from mot_compress_ros.console import ProgressLine, say
 from mot_compress_ros.errors import InputError, InvalidOptionError
+from offline_training.evaluation.protocols import PROTOCOLS
 
 if TYPE_CHECKING:
     from mot_compress_ros.inference import Detector
     from mot_compress_ros.pipeline import PipelineConfig
-    from offline_training.datasets.records import LabelledSequence
+    from offline_training.datasets.records import LabelledImage, LabelledSequence, LabelledSet
+    from offline_training.evaluation.bootstrap import BootstrapConfig
+    from offline_training.evaluation.protocols.judge import SequenceJudge
+    from offline_training.evaluation.sequence_scorer import (
+        SequenceJob,
+        SequenceOutcome,
+        SequenceScorer,
+    )
 
 HELP = 'score a model with TrackEval and COCO average precision'
 
@@ -28,7 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--keyframe-interval', type=int, help='frames from one teacher frame to the next'
     )
     parser.add_argument(
-        '--data', type=Path, nargs='+', default=[], help='sequence folders, or folders of such'
+        '--data',
+        type=Path,
+        nargs='+',
+        default=[],
+        help='sets of any layout: sequences are tracked, single images only detected',
     )
     parser.add_argument(
         '--partly-labelled',
@@ -37,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help='sequences of which only some objects are labelled: recall and identity only',
     )
+    add_truth_arguments(parser)
     parser.add_argument('--bdd', type=Path, help='BDD100K folder, for detection')
     parser.add_argument('--bdd-split', default='dev')
     parser.add_argument('--threads', type=int, default=0, help='CPU threads; 0: all')
@@ -55,6 +68,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--json', type=Path, help='write all scores here')
 
 
+def add_truth_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare how ground truth is read, whose rules judge, and how intervals are made."""
+    parser.add_argument(
+        '--protocol',
+        default='product',
+        choices=tuple(PROTOCOLS),
+        help="whose rules judge the tracks; product: every class, TrackEval's metrics",
+    )
+    parser.add_argument('--layout', help='layout of the sets (default: by looking)')
+    parser.add_argument('--split', help='sets that come in splits: which one')
+    parser.add_argument(
+        '--data-option',
+        action='append',
+        default=[],
+        metavar='NAME=VALUE',
+        help='an option of the layout, as in a training recipe',
+    )
+    parser.add_argument(
+        '--benchmark',
+        default='',
+        help='mot_challenge: MOT15, MOT16, MOT17 or MOT20 (default: by looking)',
+    )
+    parser.add_argument(
+        '--resamples', type=int, default=1000, help='draws of the confidence intervals; 0: none'
+    )
+    parser.add_argument('--seed', type=int, default=0, help='of the confidence intervals')
+
+
 def run(args: argparse.Namespace) -> int:
     """Run, score, print and write; returns the exit code."""
     from offline_training.evaluation.tables import evaluation_table
@@ -63,16 +104,25 @@ def run(args: argparse.Namespace) -> int:
         raise InputError('nothing to evaluate on: give --data, --partly-labelled or --bdd')
     if args.update_manifest and args.teacher:
         raise InputError('--update-manifest: scores of a pair belong to neither bundle')
+    if args.update_manifest and args.protocol != 'product':
+        raise InputError('--update-manifest: a bundle carries scores of the product protocol')
     if args.keyframe_interval is not None and not args.teacher:
         raise InvalidOptionError('--keyframe-interval: keyframes need a --teacher')
     report = evaluate(args)
     say(evaluation_table(report))
     if args.json:
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        args.json.write_text(json.dumps(report, indent=2) + '\n', encoding='utf-8')
+        write_json(args.json, report)
     if args.update_manifest:
         update_manifest(args.model, report)
     return 0
+
+
+def write_json(path: Path, report: Mapping[str, object]) -> None:
+    """Write a report; a kill leaves the old file or the new one, never half of one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    half = path.with_name(f'{path.name}.part')
+    half.write_text(json.dumps(report, indent=1) + '\n', encoding='utf-8')
+    half.replace(path)
 
 
 def update_manifest(model: str, report: dict[str, object]) -> None:
@@ -90,23 +140,32 @@ def evaluate(args: argparse.Namespace) -> dict[str, object]:
     """All scores, as they are written to JSON."""
     from mot_compress_ros.options import to_mapping
     from offline_training.environment import command_line, describe_environment
-    from offline_training.evaluation.inference import open_detector
+    from offline_training.evaluation.sequence_scorer import SequenceScorer
 
     config = pipeline_config(args)
-    sequences = [(s, False) for s in open_sequences(args.data)]
-    sequences += [(s, True) for s in open_sequences(args.partly_labelled)]
-    _check_names([s.name for s, _ in sequences])
-    student = open_detector(args.model, config)
-    teacher = open_detector(args.teacher, config) if args.teacher else None
+    bootstrap = bootstrap_config(args)
+    sets = open_sets(args.data, set_settings(args))
+    jobs = [
+        *sequence_jobs(sets, args),
+        *sequence_jobs(open_sets(args.partly_labelled), args, partly_labelled=True),
+    ]
+    _check_names([job.sequence.name for job in jobs])
+    scorer = SequenceScorer(
+        model=args.model, teacher=args.teacher, config=config, protocol=args.protocol
+    )
+    student, teacher = scorer.student_detector, scorer.teacher_detector
     return {
         'kind': 'evaluation',
         'command': command_line(),
         'environment': describe_environment(),
+        'protocol': args.protocol,
+        'bootstrap': to_mapping(bootstrap) if bootstrap else None,
         'model': _model_json(student),
         'teacher': _model_json(teacher) if teacher else None,
+        'sizes': _sizes_json(student, teacher),
         'options': dict(to_mapping(config)),
-        **_score_sequences(sequences, student, teacher, config),
-        'image_sets': _score_images(args.bdd, args.bdd_split, student, teacher),
+        **_scores_json(_score_sequences(jobs, scorer), args.protocol, bootstrap),
+        'image_sets': _score_images(_image_sets(sets, args), student, teacher),
     }
 
 
@@ -128,15 +187,99 @@ def pipeline_config(args: argparse.Namespace) -> PipelineConfig:
     return from_mapping(PipelineConfig, values)
 
 
-def open_sequences(folders: list[Path]) -> list[LabelledSequence]:
-    """The sequences in `folders`; a folder that is not one itself holds sequences.
+def bootstrap_config(args: argparse.Namespace) -> BootstrapConfig | None:
+    """How intervals are made; None where they are not wanted.
+
+    Raises:
+        InvalidOptionError: a value out of range.
+    """
+    from mot_compress_ros.options import from_mapping
+    from offline_training.evaluation.bootstrap import BootstrapConfig
+
+    if not args.resamples:
+        return None
+    return from_mapping(BootstrapConfig, {'resamples': args.resamples, 'seed': args.seed})
+
+
+def set_settings(args: argparse.Namespace) -> dict[str, object]:
+    """The options of the sets that were given.
+
+    Raises:
+        InvalidOptionError: one is not NAME=VALUE.
+    """
+    from offline_training.command_options import parse_settings
+    from offline_training.datasets.records import SourceConfig
+
+    given = {'layout': args.layout, 'split': args.split}
+    settings = parse_settings(SourceConfig, args.data_option, flag='--data-option')
+    return settings | {name: value for name, value in given.items() if value is not None}
+
+
+def open_sets(
+    paths: Sequence[Path], settings: Mapping[str, object] | None = None
+) -> list[tuple[Path, LabelledSet]]:
+    """The labelled sets at `paths`, with their paths.
+
+    Raises:
+        InputError: one is of no known layout, or damaged.
+    """
+    from offline_training.evaluation.truth_sets import read_set
+
+    return [(path, read_set(path, settings or {})) for path in paths]
+
+
+def open_sequences(folders: Sequence[Path]) -> list[LabelledSequence]:
+    """The sequences in `folders`, of any layout.
 
     Raises:
         InputError: there is none, or one cannot be read.
     """
-    from offline_training.datasets.mot_layout import read_sequence, sequence_folders
+    return [sequence for _, labelled in open_sets(folders) for sequence in labelled.sequences]
 
-    return [read_sequence(found) for folder in folders for found in sequence_folders(folder)]
+
+def sequence_jobs(
+    sets: Sequence[tuple[Path, LabelledSet]],
+    args: argparse.Namespace,
+    *,
+    partly_labelled: bool = False,
+) -> list[SequenceJob]:
+    """What is to be run and scored, with the judges of the protocol.
+
+    Raises:
+        InputError: the protocol finds no ground truth for a sequence.
+    """
+    from offline_training.evaluation.sequence_scorer import SequenceJob
+
+    jobs = []
+    for path, labelled in sets:
+        judges = _judges(path, labelled, args) if labelled.sequences else {}
+        for sequence in labelled.sequences:
+            if sequence.name not in judges:
+                raise InputError(
+                    f'{path}: {args.protocol} has no ground truth of {sequence.name}, only of '
+                    f'{", ".join(judges)}'
+                )
+            jobs.append(
+                SequenceJob(
+                    sequence=sequence,
+                    judge=judges[sequence.name],
+                    partly_labelled=partly_labelled,
+                )
+            )
+    return jobs
+
+
+def _judges(
+    path: Path, labelled: LabelledSet, args: argparse.Namespace
+) -> dict[str, SequenceJudge]:
+    """The ground truth of each sequence by name; the product's is what has been read."""
+    from offline_training.evaluation.protocols.judge import open_protocol, TruthOptions
+    from offline_training.evaluation.protocols.product import ProductJudge
+
+    if args.protocol == 'product':
+        return {sequence.name: ProductJudge(sequence) for sequence in labelled.sequences}
+    truth = open_protocol(args.protocol).read_truth(path, TruthOptions(benchmark=args.benchmark))
+    return {judge.name: judge for judge in truth}
 
 
 def _progress(line: ProgressLine, label: str) -> Callable[[int], None]:
@@ -149,10 +292,21 @@ def _check_names(names: list[str]) -> None:
         raise InputError(f'sequence {", ".join(doubles)} is given twice')
 
 
+def _sizes_json(student: Detector, teacher: Detector | None) -> dict[str, object]:
+    """Sizes of the networks both ways, and of all that ship together; MB are 10^6 bytes."""
+    from offline_training.evaluation.sizes import sizes_json
+
+    models = {'student': student, **({'teacher': teacher} if teacher else {})}
+    sizes = {role: sizes_json(detector.manifest) for role, detector in models.items()}
+    known = [s['shipped_mb']['fp32'] for s in sizes.values() if s]
+    return {**sizes, 'shipped_mb': sum(known) if len(known) == len(models) else None}
+
+
 def _model_json(detector: Detector) -> dict[str, object]:
     manifest = detector.manifest
     return {
         'name': manifest.name,
+        'class_names': list(manifest.class_names),
         'architecture': dict(manifest.architecture),
         'input_size_wh': list(manifest.input_size_wh),
         'weights_sha256': manifest.weights_sha256,
@@ -160,57 +314,66 @@ def _model_json(detector: Detector) -> dict[str, object]:
     }
 
 
-def _score_sequences(
-    sequences: list[tuple[LabelledSequence, bool]],
-    student: Detector,
-    teacher: Detector | None,
-    config: PipelineConfig,
-) -> dict[str, object]:
-    from offline_training.evaluation.inference import run_sequence
-    from offline_training.evaluation.report import combined_json, score_sequence, sequence_json
+def _score_sequences(jobs: Sequence[SequenceJob], scorer: SequenceScorer) -> list[SequenceOutcome]:
+    """One call of the scorer for each sequence; the calls know nothing of each other."""
+    outcomes = []
+    for job in jobs:
+        with ProgressLine(len(job.sequence)) as line:
+            outcomes.append(scorer(job, _progress(line, job.sequence.name)))
+    return outcomes
 
-    per_sequence, pooled = [], {}
-    origins = {sequence.name: sequence.origin for sequence, _ in sequences}
-    for sequence, partly in sequences:
-        with ProgressLine(len(sequence)) as line:
-            result = run_sequence(
-                sequence,
-                student=student,
-                teacher=teacher,
-                config=config,
-                progress=_progress(line, sequence.name),
-            )
-        raw, detection = score_sequence(sequence, result)
-        per_sequence.append(sequence_json(sequence, raw, detection, partly_labelled=partly))
-        if not partly:
-            pooled[sequence.name] = raw
-    return {'sequences': per_sequence, 'combined': combined_json(pooled, origins)}
+
+def _scores_json(
+    outcomes: Sequence[SequenceOutcome], protocol: str, bootstrap: BootstrapConfig | None
+) -> dict[str, object]:
+    from offline_training.evaluation.protocols.judge import open_protocol
+    from offline_training.evaluation.reid_scores import combined_reid_json
+    from offline_training.evaluation.report import combined_json
+
+    origins = {outcome.name: outcome.origin for outcome in outcomes}
+    return {
+        'sequences': [outcome.json for outcome in outcomes],
+        'combined': combined_json(
+            {outcome.name: outcome.raw for outcome in outcomes},
+            origins,
+            class_names=open_protocol(protocol).CLASS_NAMES,
+            bootstrap=bootstrap,
+        ),
+        'combined_reid': combined_reid_json([(o.origin, o.reid) for o in outcomes]),
+    }
+
+
+def _image_sets(
+    sets: Sequence[tuple[Path, LabelledSet]], args: argparse.Namespace
+) -> list[tuple[str, tuple[LabelledImage, ...]]]:
+    """Names and images of what is only detected on."""
+    found = [(path.name, labelled.images) for path, labelled in sets if labelled.images]
+    if args.bdd:
+        from offline_training.evaluation.truth_sets import read_set
+
+        settings = {'layout': 'bdd100k', 'split': args.bdd_split}
+        images = read_set(args.bdd, settings).images
+        found.append((f'{args.bdd.name} {args.bdd_split}', images))
+    return found
 
 
 def _score_images(
-    folder: Path | None, split: str, student: Detector, teacher: Detector | None
+    image_sets: Sequence[tuple[str, tuple[LabelledImage, ...]]],
+    student: Detector,
+    teacher: Detector | None,
 ) -> list[dict[str, object]]:
-    if folder is None:
-        return []
-    from offline_training.datasets.bdd100k import read_bdd100k
     from offline_training.evaluation.inference import detect_images
     from offline_training.evaluation.report import image_set_json
 
-    images = read_bdd100k(folder, split)
     scored = []
-    for detector in (student, teacher):
-        if detector is None:
-            continue
-        with ProgressLine(len(images)) as line:
-            found = detect_images(
-                [image.path for image in images],
-                detector,
-                progress=_progress(line, f'{folder.name} {split}'),
-            )
-        scored.append(
-            {
-                'model': detector.name,
-                **image_set_json(f'{folder.name} {split}', images, found),
-            }
-        )
+    for name, images in image_sets:
+        for detector in (student, teacher):
+            if detector is None:
+                continue
+            with ProgressLine(len(images)) as line:
+                paths = [image.path for image in images]
+                found = detect_images(paths, detector, progress=_progress(line, name))
+            known = range(len(detector.class_names))
+            scores = image_set_json(name, images, found, known_classes=known)
+            scored.append({'model': detector.name, **scores})
     return scored

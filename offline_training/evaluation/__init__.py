@@ -1,8 +1,9 @@
 """How good a model is: TrackEval judges tracks, pycocotools judges detections.
 
-What is scored, and how, everywhere in this package:
+Whose rules decide what counts is a choice (`protocols`): MOTChallenge's and KITTI's are as
+TrackEval has them, with the same numbers; the product's own are these:
 
-- Only classes that a sequence labels exhaustively are scored on it.
+- Only classes that a sequence labels exhaustively, and that the model knows, are scored on it.
 - Each class is scored by itself; `class_average` is the mean over classes that have objects,
   `all` pools the classes' detections (TrackEval's `combine_classes_det_averaged`): an object found
   as another class is a miss and a false alarm there too.

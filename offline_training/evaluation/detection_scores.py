@@ -1,7 +1,9 @@
 """Average precision of detections, computed by pycocotools.
 
-COCO's definition: AP is the mean over IoU 0.5, 0.55 .. 0.95 and 101 recall levels, AP50 is at 0.5.
+COCO's definition: AP is the mean over IoU 0.5, 0.55 .. 0.95 and 101 recall levels, AP50 at 0.5.
 Regions to ignore are COCO "crowds": a detection mostly inside one is neither right nor wrong.
+Sizes are COCO's too, by the area of the box in the source image: small up to 32 x 32 px, large
+from 96 x 96 px. An object of another size is then neither missed nor wrong to find.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ from mot_compress_ros.datatypes import Detections
 from mot_compress_ros.errors import InvalidDataError
 
 MAX_DETECTIONS = 100  # per image and class, COCO's
+SIZES = ('small', 'medium', 'large')
+_AREAS_PX2 = ([0, 1e10], [0, 32**2], [32**2, 96**2], [96**2, 1e10])
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -35,10 +39,16 @@ class LabelledBoxes:
 
 @dataclass(frozen=True, kw_only=True)
 class DetectionScores:
-    """Scores of one class, 0..1; `boxes` is how many there were to find."""
+    """Scores of one class, 0..1; `boxes` is how many there were to find.
+
+    AP of a size is None where no object of the class has it.
+    """
 
     ap: float
     ap50: float
+    ap_small: float | None
+    ap_medium: float | None
+    ap_large: float | None
     max_recall: float
     boxes: int
 
@@ -63,25 +73,31 @@ def score_detections(
     precision, recall = _evaluate(truth, detections, wanted)
     return {
         class_id: DetectionScores(
-            ap=_mean(precision[:, :, k]),
-            ap50=_mean(precision[0, :, k]),
-            max_recall=float(recall[0, k]),
+            ap=_mean(precision[:, :, k, 0]) or 0.0,
+            ap50=_mean(precision[0, :, k, 0]) or 0.0,
+            ap_small=_mean(precision[:, :, k, 1]),
+            ap_medium=_mean(precision[:, :, k, 2]),
+            ap_large=_mean(precision[:, :, k, 3]),
+            max_recall=float(recall[0, k, 0]),
             boxes=present[class_id],
         )
         for k, class_id in enumerate(wanted)
     }
 
 
-def _mean(values: NDArray[np.floating]) -> float:
+def _mean(values: NDArray[np.floating]) -> float | None:
     """Mean of what is defined; COCO writes -1 where it is not."""
     defined = values[values > -1]
-    return float(defined.mean()) if len(defined) else 0.0
+    return float(defined.mean()) if len(defined) else None
 
 
 def _evaluate(
     truth: Sequence[LabelledBoxes], detections: Sequence[Detections], class_ids: list[int]
 ) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    """Precision (10 thresholds, 101 recalls, K classes) and final recall (10, K)."""
+    """Precision (10 thresholds, 101 recalls, K classes, 4 sizes) and final recall (10, K, 4).
+
+    The first size is all sizes together.
+    """
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools talks on standard output
         labelled = COCO()
         labelled.dataset = _dataset(truth, class_ids)
@@ -93,10 +109,11 @@ def _evaluate(
         judge = COCOeval(labelled, found, 'bbox')
         judge.params.catIds = [class_id + 1 for class_id in class_ids]
         judge.params.maxDets = [MAX_DETECTIONS]
-        judge.params.areaRng, judge.params.areaRngLbl = [[0, 1e10]], ['all']
+        judge.params.areaRng = [list(limits) for limits in _AREAS_PX2]
+        judge.params.areaRngLbl = ['all', *SIZES]
         judge.evaluate()
         judge.accumulate()
-    return judge.eval['precision'][:, :, :, 0, 0], judge.eval['recall'][:, :, 0, 0]
+    return judge.eval['precision'][..., 0], judge.eval['recall'][..., 0]
 
 
 def _dataset(truth: Sequence[LabelledBoxes], class_ids: list[int]) -> dict[str, Any]:

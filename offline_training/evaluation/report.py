@@ -2,86 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from mot_compress_ros.datatypes import Detections
-from offline_training.datasets.classes import CLASS_NAMES
+from offline_training.datasets.classes import ALL_CLASSES, CLASS_NAMES
 from offline_training.datasets.records import LabelledImage, LabelledSequence, ORIGINS
+from offline_training.evaluation.bootstrap import BootstrapConfig, intervals
 from offline_training.evaluation.detection_scores import LabelledBoxes, score_detections
-from offline_training.evaluation.inference import SequenceResult
 from offline_training.evaluation.tracking_scores import (
     average_classes,
     combine_classes,
     combine_sequences,
     RawScores,
-    score_class,
 )
 
 # What false alarms do not touch: all that can be said of a partly labelled sequence.
 PARTIAL_FIELDS = ('recall', 'id_recall', 'id_switches', 'fragments', 'objects', 'boxes')
 MAIN_FIELDS = ('hota', 'mota', 'idf1')
+AP_FIELDS = ('ap', 'ap50', 'ap_small', 'ap_medium', 'ap_large')
 Json = dict[str, object]
-
-
-def score_sequence(
-    sequence: LabelledSequence, result: SequenceResult
-) -> tuple[dict[int, RawScores], Json]:
-    """TrackEval's scores by class id, and average precision by class name."""
-    raw = {
-        class_id: score_class(sequence.truth, result.tracks, class_id)
-        for class_id in sequence.labelled_class_ids
-    }
-    boxes = [
-        LabelledBoxes(boxes_xyxy_px=t.boxes_xyxy_px, class_ids=t.class_ids, ignore=t.ignore)
-        for t in sequence.truth
-    ]
-    return raw, detection_json(boxes, result.detections, sequence.labelled_class_ids)
 
 
 def detection_json(
     truth: Sequence[LabelledBoxes], detections: Sequence[Detections], class_ids: Sequence[int]
 ) -> Json:
-    """Average precision by class name, and the mean over classes."""
+    """Average precision by class name, and the mean over classes that have one.
+
+    Without any object `ap` and `ap50` are 0; of a size that no object has it is None.
+    """
     scores = score_detections(truth, detections, class_ids)
     by_class = {CLASS_NAMES[class_id]: asdict(s) for class_id, s in scores.items()}
-    mean = {
-        key: sum(s[key] for s in by_class.values()) / len(by_class) if by_class else 0.0
-        for key in ('ap', 'ap50')
-    }
+    mean: dict[str, float | None] = {'ap': 0.0, 'ap50': 0.0}
+    for key in AP_FIELDS:
+        defined = [s[key] for s in by_class.values() if s[key] is not None]
+        mean[key] = sum(defined) / len(defined) if defined else mean.get(key)
     return {'classes': by_class, 'class_average': mean}
 
 
 def image_set_json(
-    name: str, images: Sequence[LabelledImage], detections: Sequence[Detections]
+    name: str,
+    images: Sequence[LabelledImage],
+    detections: Sequence[Detections],
+    *,
+    known_classes: Collection[int] = ALL_CLASSES,
 ) -> Json:
-    """Average precision on labelled images."""
+    """Average precision on labelled images, of the known classes that all of them label."""
     truth = [
         LabelledBoxes(boxes_xyxy_px=i.boxes_xyxy_px, class_ids=i.class_ids, ignore=i.ignore)
         for i in images
     ]
-    scores = detection_json(truth, detections, range(len(CLASS_NAMES)))
+    labelled = set(known_classes).intersection(*(i.labelled_class_ids for i in images))
+    scores = detection_json(truth, detections, sorted(labelled))
     return {'name': name, 'images': len(images), **scores}
 
 
 def sequence_json(
-    sequence: LabelledSequence,
+    head: Json,
     raw: Mapping[int, RawScores],
-    detection: Json,
     *,
-    partly_labelled: bool,
+    partly_labelled: bool = False,
+    class_names: Sequence[str] = CLASS_NAMES,
 ) -> Json:
-    """One sequence: every class, their average and all of them together."""
-    head: Json = {
-        'name': sequence.name,
-        'frames': len(sequence),
-        'fps': sequence.fps,
-        'origin': sequence.origin,
-        'partly_labelled': partly_labelled,
-    }
+    """One sequence: every class, their average and all of them together.
+
+    Args:
+        head: what is known of the sequence (`sequence_head`).
+        raw: scores by class id; kept under `raw`, so that they can be pooled again.
+        partly_labelled: whether false alarms mean nothing.
+        class_names: of the protocol.
+    """
+    head = {**head, 'partly_labelled': partly_labelled}
+    named = {class_names[class_id]: scores for class_id, scores in raw.items()}
     if partly_labelled:
-        summaries = {CLASS_NAMES[k]: asdict(scores.summary()) for k, scores in raw.items()}
+        summaries = {name: asdict(scores.summary()) for name, scores in named.items()}
         return {
             **head,
             'classes': {
@@ -89,11 +84,26 @@ def sequence_json(
                 for name, scores in summaries.items()
             },
         }
-    return {**head, **_classes_json(raw), 'detection': detection}
+    kept = {name: scores.to_json() for name, scores in named.items()}
+    return {**head, **_classes_json(named), 'raw': kept}
+
+
+def sequence_head(sequence: LabelledSequence) -> Json:
+    """Name, length, rate and origin."""
+    return {
+        'name': sequence.name,
+        'frames': len(sequence),
+        'fps': sequence.fps,
+        'origin': sequence.origin,
+    }
 
 
 def combined_json(
-    per_sequence: Mapping[str, Mapping[int, RawScores]], origins: Mapping[str, str]
+    per_sequence: Mapping[str, Mapping[int, RawScores]],
+    origins: Mapping[str, str],
+    *,
+    class_names: Sequence[str] = CLASS_NAMES,
+    bootstrap: BootstrapConfig | None = None,
 ) -> Json:
     """Sequences of one origin together, by origin; an origin without sequences is left out.
 
@@ -102,23 +112,31 @@ def combined_json(
     Args:
         per_sequence: scores by class id, by name of the sequence.
         origins: origin of each sequence, by its name.
+        class_names: of the protocol.
+        bootstrap: how intervals are made; None leaves them out.
     """
-    groups = {
-        origin: {name: raw for name, raw in per_sequence.items() if origins[name] == origin}
-        for origin in ORIGINS
-    }
-    return {origin: _pooled_json(group) for origin, group in groups.items() if group}
+    result: Json = {}
+    for origin in ORIGINS:
+        group = {
+            name: {class_names[class_id]: scores for class_id, scores in raw.items()}
+            for name, raw in per_sequence.items()
+            if origins[name] == origin and raw
+        }
+        if group:
+            bounds = {'bootstrap': intervals(group, bootstrap)} if bootstrap else {}
+            result[origin] = {**_pooled_json(group, class_names), **bounds}
+    return result
 
 
-def _pooled_json(per_sequence: Mapping[str, Mapping[int, RawScores]]) -> Json:
+def _pooled_json(
+    per_sequence: Mapping[str, Mapping[str, RawScores]], class_names: Sequence[str]
+) -> Json:
     """Per class first, then over classes."""
-    class_ids = sorted({class_id for raw in per_sequence.values() for class_id in raw})
-    pooled = {
-        class_id: combine_sequences(
-            {name: raw[class_id] for name, raw in per_sequence.items() if class_id in raw}
-        )
-        for class_id in class_ids
-    }
+    pooled = {}
+    for class_name in class_names:
+        of_class = {n: raw[class_name] for n, raw in per_sequence.items() if class_name in raw}
+        if of_class:
+            pooled[class_name] = combine_sequences(of_class)
     return {'sequences': sorted(per_sequence), **_classes_json(pooled)}
 
 
@@ -130,7 +148,7 @@ def manifest_metrics(report: Mapping[str, Any]) -> Json:
         return {n: {key: round(v[key], 4) for key in MAIN_FIELDS} for n, v in parts.items()}
 
     sequences = {s['name']: s for s in report['sequences'] if not s['partly_labelled']}
-    detection = {n: s['detection'] for n, s in sequences.items()}
+    detection = {n: s['detection'] for n, s in sequences.items() if 'detection' in s}
     detection |= {
         s['name']: s for s in report['image_sets'] if s['model'] == report['model']['name']
     }
@@ -147,8 +165,7 @@ def manifest_metrics(report: Mapping[str, Any]) -> Json:
     }
 
 
-def _classes_json(raw: Mapping[int, RawScores]) -> Json:
-    named = {CLASS_NAMES[class_id]: scores for class_id, scores in raw.items()}
+def _classes_json(named: Mapping[str, RawScores]) -> Json:
     result: Json = {'classes': {n: asdict(s.summary()) for n, s in named.items()}}
     if named:
         result['class_average'] = asdict(average_classes(named).summary())

@@ -1,26 +1,34 @@
 """HOTA, CLEAR MOT and identity scores of one class, computed by TrackEval in this process.
 
-TrackEval's metrics take lists of arrays, so no files are written; `prepare` does what its data set
-classes do before: it takes out what matches a region to ignore and numbers identities from 0.
+TrackEval's metrics take lists of arrays, so no files are written; what its data set classes do
+before (who is forgiven, whose rows count) is in `protocols`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+import functools
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 import trackeval
 
-from mot_compress_ros.boxes import iou_matrix
 from mot_compress_ros.datatypes import Tracks
-from mot_compress_ros.errors import InvalidDataError
+from mot_compress_ros.errors import InputError, InvalidDataError
 from offline_training.datasets.records import FrameTruth
+from offline_training.evaluation.protocols import product
+from offline_training.evaluation.protocols.judge import found_of_tracks, FoundBoxes, SequenceJudge
 
-IGNORE_IOU = 0.5  # TrackEval's threshold of the match with distractors
+# What TrackEval's `combine_*` need of a sequence; everything else follows from these.
+_SUMS: Mapping[str, tuple[str, ...]] = {
+    'HOTA': ('HOTA_TP', 'HOTA_FN', 'HOTA_FP', 'AssA', 'AssRe', 'AssPr', 'LocA'),
+    'CLEAR': (
+        *('CLR_TP', 'CLR_FN', 'CLR_FP', 'IDSW', 'MT', 'PT', 'ML', 'Frag', 'CLR_Frames'),
+        'MOTP_sum',
+    ),
+    'Identity': ('IDTP', 'IDFN', 'IDFP'),
+}
 _QUIET = {'PRINT_CONFIG': False}
 
 
@@ -44,6 +52,7 @@ class TrackingScores:
     id_switches: int
     fragments: int
     mostly_tracked: int
+    partly_tracked: int
     mostly_lost: int
     false_positives: int
     misses: int
@@ -75,6 +84,7 @@ class RawScores:
             id_switches=int(clear['IDSW']),
             fragments=int(clear['Frag']),
             mostly_tracked=int(clear['MT']),
+            partly_tracked=int(clear['PT']),
             mostly_lost=int(clear['ML']),
             false_positives=int(clear['CLR_FP']),
             misses=int(clear['CLR_FN']),
@@ -82,14 +92,55 @@ class RawScores:
             boxes=self.boxes,
         )
 
+    def to_json(self) -> dict[str, object]:
+        """What is needed to pool it again, as plain numbers and lists."""
+        sums: dict[str, object] = {
+            metric: {field: np.asarray(self.by_metric[metric][field]).tolist() for field in fields}
+            for metric, fields in _SUMS.items()
+        }
+        return {**sums, 'objects': self.objects, 'boxes': self.boxes}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> RawScores:
+        """The scores of `to_json`; pool them before they are summed up.
+
+        Raises:
+            InputError: a field is missing.
+        """
+        try:
+            sums = {
+                metric: {field: np.asarray(content[metric][field]) for field in fields}
+                for metric, fields in _SUMS.items()
+            }
+            return cls(sums, objects=content['objects'], boxes=content['boxes'])
+        except KeyError as error:
+            raise InputError(f'raw scores without {error}; evaluate again') from None
+
+
+def score_judged(judge: SequenceJudge, found: Sequence[FoundBoxes], class_id: int) -> RawScores:
+    """Score one class of one sequence by the rules of its protocol.
+
+    Raises:
+        InvalidDataError: `found` has not one entry per frame.
+        InputError: an identity stands twice in a frame.
+    """
+    return score_prepared(judge.prepare(found, class_id))
+
 
 def score_class(truth: Sequence[FrameTruth], tracks: Sequence[Tracks], class_id: int) -> RawScores:
-    """Score one class of one sequence; `tracks` holds one entry per frame of `truth`.
+    """Score one class by the product's rules; `tracks` holds one entry per frame of `truth`.
 
     Raises:
         InvalidDataError: the two are not equally long.
     """
-    data = prepare(truth, tracks, class_id)
+    if len(truth) != len(tracks):
+        raise InvalidDataError(f'{len(tracks)} frames of tracks for {len(truth)} of ground truth')
+    found = found_of_tracks(tracks, product.CLASS_OF_PRODUCT)
+    return score_prepared(product.prepare(truth, found, class_id))
+
+
+def score_prepared(data: Mapping[str, Any]) -> RawScores:
+    """Score what a protocol has prepared."""
     results = {m.get_name(): m.eval_sequence(data) for m in metrics()}
     return RawScores(results, objects=data['num_gt_ids'], boxes=data['num_gt_dets'])
 
@@ -124,67 +175,11 @@ def _combined(scores: Mapping[str, RawScores], how: str) -> RawScores:
     )
 
 
+@functools.cache
 def metrics() -> tuple[Any, ...]:
-    """TrackEval's judges, made silent."""
+    """TrackEval's judges, made silent; they keep nothing from one call to the next."""
     return (
         trackeval.metrics.HOTA(),
         trackeval.metrics.CLEAR(dict(_QUIET)),
         trackeval.metrics.Identity(dict(_QUIET)),
     )
-
-
-def prepare(
-    truth: Sequence[FrameTruth], tracks: Sequence[Tracks], class_id: int
-) -> dict[str, Any]:
-    """One class of a sequence as TrackEval's metrics want it.
-
-    Raises:
-        InvalidDataError: `truth` and `tracks` are not equally long.
-    """
-    if len(truth) != len(tracks):
-        raise InvalidDataError(f'{len(tracks)} frames of tracks for {len(truth)} of ground truth')
-    gt_ids, tracker_ids, similarity = [], [], []
-    for here, found in zip(truth, tracks, strict=True):
-        labelled = here.of_class(class_id)
-        mine = np.asarray(found.class_ids == class_id)
-        ids, iou = (
-            found.track_ids[mine],
-            iou_matrix(labelled.boxes_xyxy_px, found.boxes_xyxy_px[mine]),
-        )
-        stays = ~matches_ignored(iou, labelled.ignore)
-        gt_ids.append(labelled.ids[~labelled.ignore])
-        tracker_ids.append(ids[stays])
-        similarity.append(iou[~labelled.ignore][:, stays])
-    n_gt_ids, gt_numbers = _renumbered(gt_ids)
-    n_tracker_ids, tracker_numbers = _renumbered(tracker_ids)
-    return {
-        'gt_ids': gt_numbers,
-        'tracker_ids': tracker_numbers,
-        'similarity_scores': similarity,
-        'num_timesteps': len(truth),
-        'num_gt_ids': n_gt_ids,
-        'num_tracker_ids': n_tracker_ids,
-        'num_gt_dets': sum(map(len, gt_ids)),
-        'num_tracker_dets': sum(map(len, tracker_ids)),
-    }
-
-
-def matches_ignored(iou: NDArray[np.floating], ignore: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Which predictions (P,) the best one-to-one match gives to a region to ignore.
-
-    Args:
-        iou: (N, P) of labelled boxes, ignored ones included, and predictions.
-        ignore: (N,) which labelled boxes are to be ignored.
-    """
-    enough = np.where(iou < IGNORE_IOU - np.finfo(float).eps, 0.0, iou)
-    rows, columns = linear_sum_assignment(-enough)
-    real = enough[rows, columns] > 0
-    taken = np.zeros(iou.shape[1], np.bool_)
-    taken[columns[real & ignore[rows]]] = True
-    return taken
-
-
-def _renumbered(ids: list[NDArray[np.int64]]) -> tuple[int, list[NDArray[np.int64]]]:
-    """How many distinct identities there are, and each frame's, counted from 0."""
-    known = np.unique(np.concatenate(ids)) if ids else np.zeros(0, np.int64)
-    return len(known), [np.searchsorted(known, here) for here in ids]

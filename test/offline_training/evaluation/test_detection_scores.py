@@ -80,3 +80,27 @@ def test_lengths_must_agree_and_nothing_is_printed(make_detections, capsys):
         score_detections([labelled()], [], [0])
     score_detections([labelled((0, *A))], [make_detections([(0.9, 0, *A)])], [0])
     assert capsys.readouterr().out == ''
+
+
+def test_sizes_are_scored_apart(make_detections):
+    """A small object is found, a large one is not, and there is none between them."""
+    small, large = (0.0, 0.0, 30.0, 30.0), (100.0, 0.0, 300.0, 200.0)
+    truth = [labelled((0, *small), (0, *large))]
+    scores = score_detections(truth, [make_detections([(0.9, 0, *small)])], [0])[0]
+    assert scores.ap_small == pytest.approx(1.0)
+    assert scores.ap_medium is None
+    assert scores.ap_large == 0.0
+    assert scores.ap == pytest.approx(51 / 101)
+
+
+def test_a_false_alarm_counts_against_its_own_size(make_detections):
+    small, medium, large = (
+        (0.0, 0.0, 30.0, 30.0),
+        (100.0, 0.0, 150.0, 50.0),
+        (200.0, 0.0, 400.0, 200.0),
+    )
+    truth = [labelled((0, *small), (0, *large))]
+    found = make_detections([(0.95, 0, *medium), (0.9, 0, *small), (0.8, 0, *large)])
+    scores = score_detections(truth, [found], [0])[0]
+    assert (scores.ap_small, scores.ap_large) == (pytest.approx(1.0), pytest.approx(1.0))
+    assert scores.ap50 == pytest.approx(2 / 3)

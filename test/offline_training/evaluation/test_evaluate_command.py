@@ -1,25 +1,42 @@
 import argparse
+from dataclasses import replace
 import json
 import os
 from pathlib import Path
+import pickle
+import shutil
 
 import cv2
 import numpy as np
 import pytest
 
+from mot_compress_ros.boxes import xyxy_to_xywh
+from mot_compress_ros.datatypes import Frame
 from mot_compress_ros.errors import BundleError, InputError, InvalidOptionError
+from mot_compress_ros.inference import DecodeConfig, Detector
+from mot_compress_ros.inference.backends import PeakValues
 from mot_compress_ros.inference.backends.scripted import write_scripted_bundle
 from mot_compress_ros.inference.checkpoint import load_bundle, ModelManifest, save_bundle
+from mot_compress_ros.networks import ArchitectureConfig
+from mot_compress_ros.options import to_mapping
+from mot_compress_ros.pipeline import PipelineConfig
 from mot_compress_ros.sources import FIRST_STAMP_NS
-from offline_training.commands import evaluate
+from offline_training.commands import evaluate, score
 from offline_training.datasets.mot_layout import read_sequence
 from offline_training.datasets.mot_writing import GroundTruthRow, SequenceWriter
+from offline_training.datasets.records import FrameTruth
+from offline_training.evaluation.bootstrap import paired_differences
 from offline_training.evaluation.inference import (
     AP_MIN_SCORE,
+    embeddings_at_truth,
     open_detector,
+    RecordingDetector,
     run_sequence,
     sequence_frames,
 )
+from offline_training.evaluation.sequence_scorer import SequenceScorer
+from offline_training.evaluation.sizes import sizes_json
+from offline_training.model_sizes import model_sizes
 
 SIZE_WH = (320, 192)
 RED_BGR, BLUE_BGR = (0, 0, 255), (255, 0, 0)  # the scripted network: pedestrian, vehicle
@@ -220,7 +237,9 @@ def test_images_of_bdd100k(tmp_path, model):
     assert [s['model'] for s in report['image_sets']] == ['scripted', 'scripted']
     (scores, _) = report['image_sets']
     assert (scores['name'], scores['images']) == ('bdd dev', 1)
-    assert scores['class_average'] == {'ap': pytest.approx(1.0), 'ap50': pytest.approx(1.0)}
+    assert scores['class_average']['ap'] == pytest.approx(1.0)
+    assert scores['class_average']['ap_medium'] == pytest.approx(1.0)
+    assert scores['class_average']['ap_small'] is None
 
 
 def test_what_cannot_be_evaluated(sequences, model, tmp_path):
@@ -230,7 +249,7 @@ def test_what_cannot_be_evaluated(sequences, model, tmp_path):
         evaluate.run(arguments('--model', model, '--data', sequences, '--keyframe-interval', '4'))
     with pytest.raises(InvalidOptionError, match='NAME=VALUE'):
         evaluate.evaluate(arguments('--model', model, '--data', sequences, '--set', 'speed'))
-    with pytest.raises(InputError, match='no sequence'):
+    with pytest.raises(InputError, match='not a set of a known layout'):
         evaluate.evaluate(arguments('--model', model, '--data', tmp_path / 'scripted'))
     twice = arguments('--model', model, '--data', sequences, sequences / 'first')
     with pytest.raises(InputError, match='first is given twice'):
@@ -249,6 +268,214 @@ def test_what_cannot_be_evaluated(sequences, model, tmp_path):
     save_bundle(tmp_path / 'foreign', foreign, {})
     with pytest.raises(BundleError, match='the ground truth has pedestrian'):
         evaluate.evaluate(arguments('--model', tmp_path / 'foreign', '--data', sequences))
+
+
+def write_results(result, path: Path) -> None:
+    """The tracks of a run as a MOTChallenge file, with every digit."""
+    lines = []
+    for t, tracks in enumerate(result.tracks, start=1):
+        boxes = xyxy_to_xywh(tracks.boxes_xyxy_px)
+        for number, box, k in zip(tracks.track_ids, boxes, tracks.class_ids, strict=True):
+            numbers = ','.join(repr(float(v)) for v in box)
+            lines.append(f'{t},{number},{numbers},0.9,{k + 1},-1,-1\n')
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(''.join(lines))
+
+
+@pytest.mark.parametrize('protocol', ['product', 'mot_challenge', 'kitti'])
+def test_running_and_scoring_equals_scoring_the_results(sequences, model, tmp_path, protocol):
+    """`evaluate` by any protocol is `score` of the tracks that it made."""
+    truth = sequences
+    if protocol == 'kitti':
+        truth = kitti_copy(sequences, tmp_path / 'kitti')
+    report = evaluate.evaluate(
+        arguments('--model', model, '--data', truth, '--protocol', protocol)
+    )
+    assert report['protocol'] == protocol
+    detector = open_detector(model, PipelineConfig())
+    for sequence in evaluate.open_sequences([truth]):
+        result = run_sequence(sequence, student=detector, teacher=None, config=PipelineConfig())
+        write_results(result, tmp_path / 'results' / f'{sequence.name}.txt')
+    parser = argparse.ArgumentParser()
+    score.add_arguments(parser)
+    given = ['--truth', truth, '--results', tmp_path / 'results', '--protocol', protocol]
+    judged = score.score(parser.parse_args([*map(str, given), '--skip-other-classes']))
+    names = {
+        'product': {'pedestrian', 'cyclist', 'vehicle'},
+        'mot_challenge': {'pedestrian'},
+        'kitti': {'car', 'pedestrian'},
+    }
+    for one, other in zip(report['sequences'], judged['sequences'], strict=True):
+        assert set(one['classes']) == names[protocol]
+        assert one['classes']['pedestrian']['mota'] == pytest.approx(1.0)
+        for class_name, scores in one['classes'].items():
+            assert scores == pytest.approx(other['classes'][class_name], abs=1e-9)
+    assert report['combined']['real']['bootstrap'] == judged['combined']['real']['bootstrap']
+
+
+def kitti_copy(sequences: Path, root: Path) -> Path:
+    """The painted sequences in KITTI's layout."""
+    for number, folder in enumerate(sorted(sequences.iterdir())):
+        images = root / 'image_02' / f'{number:04d}'
+        images.mkdir(parents=True)
+        lines = []
+        for t, image in enumerate(sorted((folder / 'img1').iterdir())):
+            shutil.copy(image, images / f'{t:06d}.png')
+            for row in painted(t)[1]:
+                kind = {0: 'Pedestrian', 2: 'Car'}[row.class_id]
+                box = ' '.join(f'{v:.2f}' for v in row.xyxy_px)
+                lines.append(f'{t} {row.track_id} {kind} 0 0 0 {box} 1 1 1 0 0 9 0\n')
+        (root / 'label_02').mkdir(exist_ok=True)
+        (root / 'label_02' / f'{number:04d}.txt').write_text(''.join(lines))
+    return root
+
+
+def test_a_protocol_needs_its_own_ground_truth(sequences, model, tmp_path):
+    with pytest.raises(InputError, match='no label_02'):
+        given = ('--model', model, '--data', sequences, '--protocol', 'kitti')
+        evaluate.evaluate(arguments(*given))
+    folder = kitti_copy(sequences, tmp_path / 'kitti')
+    with pytest.raises(InputError, match=r'no gt/gt\.txt'):
+        given = ('--model', model, '--data', folder, '--protocol', 'mot_challenge')
+        evaluate.evaluate(arguments(*given))
+    shutil.rmtree(folder / 'image_02')
+    with pytest.raises(InputError, match='0000: a sequence without images'):
+        evaluate.evaluate(arguments('--model', model, '--data', folder))
+    with pytest.raises(InputError, match='product protocol'):
+        given = ('--model', model, '--data', folder, '--protocol', 'kitti', '--update-manifest')
+        evaluate.run(arguments(*given))
+
+
+def test_intervals_and_raw_scores_are_written(sequences, model):
+    args = arguments('--model', model, '--data', sequences, '--resamples', '50', '--seed', '3')
+    report = evaluate.evaluate(args)
+    assert report['bootstrap'] == {'resamples': 50, 'confidence': 0.95, 'seed': 3}
+    scores = report['combined']['real']['bootstrap']['scores']
+    assert scores['all']['mota'] == {'low': pytest.approx(1.0), 'high': pytest.approx(1.0)}
+    change = paired_differences(report, json.loads(json.dumps(report)))
+    assert change['real']['scores']['vehicle']['hota']['difference'] == 0.0
+    none = evaluate.evaluate(arguments('--model', model, '--data', sequences, '--resamples', '0'))
+    assert none['bootstrap'] is None
+    assert 'bootstrap' not in none['combined']['real']
+
+
+def test_embeddings_are_read_at_the_centres_of_the_labels(sequences, model):
+    """The fake's embedding is the same for all: chance, and there are no pairs of two."""
+    report = evaluate.evaluate(arguments('--model', model, '--data', sequences))
+    for reid in (report['sequences'][0]['reid'], report['combined_reid']['real']):
+        assert set(reid) == {'pedestrian', 'vehicle'}
+        assert reid['vehicle']['tpr_at_far_0.1'] is None
+        assert reid['vehicle']['rank1'] == 1.0
+    assert report['sequences'][0]['reid']['pedestrian']['embeddings'] == N
+    assert report['sequences'][0]['reid']['pedestrian']['pairs_same'] == N * (N - 1) // 2
+    assert report['combined_reid']['real']['vehicle']['embeddings'] == 2 * N
+
+
+class CellBackend:
+    """A network whose embedding tells the cell that it was read at; it detects nothing."""
+
+    name = 'cells'
+
+    def run(self, images_rgb: np.ndarray) -> 'CellBackend':
+        self.heatmap = np.zeros((1, 3, images_rgb.shape[1] // 4, images_rgb.shape[2] // 4), 'f4')
+        return self
+
+    def gather(self, image_index: int, ys: np.ndarray, xs: np.ndarray) -> PeakValues:
+        nothing = np.zeros((len(ys), 4), np.float32)
+        cells = np.stack([xs, ys], axis=1).astype(np.float32)
+        return PeakValues(ltrb=nothing, offset=nothing[:, :2], embeddings=cells)
+
+
+def test_the_cell_of_a_centre_is_that_of_training(model):
+    """An image of half the network's size is doubled: (50, 30) lies in cell (25, 15)."""
+    detector = RecordingDetector(
+        Detector(open_detector(model, PipelineConfig()).manifest, CellBackend(), DecodeConfig())
+    )
+    frame = Frame(image=np.zeros((96, 160, 3), np.uint8), stamp_ns=0)
+    truth = FrameTruth(
+        boxes_xyxy_px=np.array(
+            [[40, 20, 60, 40], [0, 0, 5, 5], [150, 80, 180, 90], [9, 9, 19, 19]]
+        ),
+        ids=np.arange(4),
+        class_ids=np.array([0, 2, 0, 1]),
+        ignore=np.array([False, False, False, True]),
+        visibility=np.ones(4),
+    )
+    detector.detect([frame])
+    found = embeddings_at_truth(detector, frame, truth, 7)
+    assert found.embeddings.tolist() == [[25, 15], [1, 1]]  # the third centre is outside
+    assert found.ids.tolist() == [0, 1]
+    assert found.frames.tolist() == [7, 7]
+
+
+def test_a_sequence_is_one_call_that_can_be_sent_away(sequences, model):
+    """Scorer, job and outcome survive pickling; the networks stay at home."""
+    args = arguments('--model', model, '--data', sequences)
+    jobs = evaluate.sequence_jobs(evaluate.open_sets(args.data), args)
+    scorer = SequenceScorer(model=model, teacher='', config=PipelineConfig(), protocol='product')
+    here = scorer(jobs[0])
+    sent = pickle.loads(pickle.dumps(scorer))
+    assert not sent._detectors
+    there = pickle.loads(pickle.dumps(sent(pickle.loads(pickle.dumps(jobs[0])))))
+    assert there.json == here.json
+    assert there.raw[0].summary() == here.raw[0].summary()
+
+
+def test_ids_that_mean_nothing_are_not_scored(sequences, model):
+    """`identities=false`: detection only, no tracking, no re-ID."""
+    info = sequences / 'first' / 'seqinfo.ini'
+    info.write_text(info.read_text() + 'identities=false\n')
+    report = evaluate.evaluate(arguments('--model', model, '--data', sequences / 'first'))
+    (scores,) = report['sequences']
+    assert (scores['classes'], scores['reid'], report['combined']) == ({}, {}, {})
+    assert scores['detection']['classes']['vehicle']['ap'] == pytest.approx(1.0)
+
+
+def test_a_model_of_pedestrians_is_judged_by_pedestrians(sequences, model):
+    """As an imported checkpoint of FairMOT; the vehicles are neither found nor missed."""
+    bundle = load_bundle(model)
+    save_bundle(bundle.path, replace(bundle.manifest, class_names=('pedestrian',)), {})
+    for frame in range(N):  # the fake would find them
+        for name in ('first', 'second'):
+            image, rows = painted(frame)
+            x1, y1, x2, y2 = (int(v) for v in rows[1].xyxy_px)
+            image[y1:y2, x1:x2] = 90
+            cv2.imwrite(str(sequences / name / 'img1' / f'{frame + 1:06d}.png'), image)
+    report = evaluate.evaluate(arguments('--model', model, '--data', sequences))
+    (scores, _) = report['sequences']
+    for part in (scores, scores['detection'], {'classes': scores['reid']}):
+        assert set(part['classes']) == {'pedestrian'}
+    assert report['combined']['real']['all']['mota'] == pytest.approx(1.0)
+    assert report['model']['class_names'] == ['pedestrian']
+
+
+def test_a_part_of_a_folder_of_images_can_be_a_sequence(sequences):
+    """The second half: the frames are those of the labels, stamped from the start."""
+    whole = read_sequence(sequences / 'first')
+    half = replace(whole, image_paths=whole.image_paths[4:], truth=whole.truth[4:])
+    frames = list(sequence_frames(half))
+    assert len(frames) == N - 4
+    assert (frames[0].image == painted(4)[0]).all()
+    assert [f.frame_index for f in frames] == list(range(N - 4))
+    assert frames[1].stamp_ns - frames[0].stamp_ns == 100_000_000
+
+
+def test_sizes_of_a_real_network_both_ways(tmp_path):
+    """Against the counts of `model_sizes`; the scripted model has none."""
+    architecture = ArchitectureConfig(name='yolov5_light', width=0.125)
+    manifest = ModelManifest(
+        name='net',
+        architecture=to_mapping(architecture),
+        class_names=('pedestrian', 'cyclist', 'vehicle'),
+        input_size_wh=SIZE_WH,
+        embedding_dim=architecture.embedding_dim,
+    )
+    sizes = sizes_json(manifest)
+    expected = model_sizes(architecture)
+    assert sizes['parameters'] == expected.parameters
+    assert sizes['shipped_mb']['fp16'] == pytest.approx(expected.shipped['fp16'] / 1e6)
+    assert sizes['paper_mb'] == pytest.approx(expected.paper / 1e6)
+    assert sizes_json(replace(manifest, architecture={'name': 'scripted'})) is None
 
 
 @pytest.mark.data

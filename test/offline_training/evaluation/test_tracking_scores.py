@@ -10,11 +10,11 @@ from mot_compress_ros.boxes import xyxy_to_xywh
 from mot_compress_ros.errors import InvalidDataError
 from offline_training.datasets.mot_layout import read_ground_truth
 from offline_training.evaluation import tracking_scores
+from offline_training.evaluation.protocols.product import matches_ignored
 from offline_training.evaluation.tracking_scores import (
     average_classes,
     combine_classes,
     combine_sequences,
-    matches_ignored,
     score_class,
     TrackingScores,
 )

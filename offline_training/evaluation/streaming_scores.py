@@ -1,0 +1,145 @@
+"""Streaming scores of sequences and of all together, beside the offline scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from mot_compress_ros.options import option
+from offline_training.datasets.classes import CLASS_NAMES
+from offline_training.datasets.records import LabelledSequence, ORIGINS
+from offline_training.evaluation.streaming import (
+    Output,
+    pool,
+    Timing,
+    timing,
+    tracks_in_use,
+    used_outputs,
+)
+from offline_training.evaluation.streaming_latency import DrawnLatency
+from offline_training.evaluation.streaming_run import StreamedSequence
+from offline_training.evaluation.tracking_scores import (
+    average_classes,
+    combine_classes,
+    combine_sequences,
+    RawScores,
+    score_class,
+)
+
+LOSS_FIELDS = ('hota', 'mota', 'idf1')
+Json = dict[str, object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamingConfig:
+    """How outputs meet ground truth."""
+
+    eta: float = option(
+        0.0,
+        'ground truth of frame i is met at (i - eta) / fps: 0 counts every delay, -1 forgives one '
+        'frame period',
+        minimum=-1.0,
+        maximum=0.0,
+        unit='frames',
+    )
+    forecast: bool = option(
+        False, "move the tracks to the time of use at the tracker's constant velocity"
+    )
+    shrinking_tail: bool = option(
+        False, 'let a frame that has grown old pass where waiting gives fresher outputs'
+    )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class StreamedScores:
+    """One sequence at one speed: TrackEval's scores by class id, and what happened to time."""
+
+    raw: Mapping[int, RawScores]
+    timing: Timing
+
+
+def score_outputs(
+    sequence: LabelledSequence, outputs: Sequence[Output], config: StreamingConfig
+) -> StreamedScores:
+    """Score what was in use at each frame."""
+    used = used_outputs(outputs, len(sequence), sequence.fps, eta=config.eta)
+    tracks = tracks_in_use(used, sequence.fps, forecast=config.forecast)
+    raw = {k: score_class(sequence.truth, tracks, k) for k in sequence.labelled_class_ids}
+    return StreamedScores(raw=raw, timing=timing(outputs, used, sequence.fps))
+
+
+def score_offline(
+    streamed: StreamedSequence, *, progress: Callable[[int], None] = lambda done: None
+) -> StreamedScores:
+    """Every frame, every output in time: what `evaluate` scores."""
+    at_once = DrawnLatency({'student': (0.0,), 'teacher': (0.0,)}, speed_factor=1.0, seed=0)
+    outputs = streamed.play(at_once, progress=progress)
+    return score_outputs(streamed.sequence, outputs, StreamingConfig())
+
+
+def scores_json(sequences: Sequence[LabelledSequence], scores: Sequence[StreamedScores]) -> Json:
+    """All sequences at one speed, each and those of one origin together; origins never mix."""
+    each = [
+        {
+            'name': s.name,
+            'fps': s.fps,
+            'origin': s.origin,
+            'timing': scored.timing.summary(),
+            **_classes_json(scored.raw),
+        }
+        for s, scored in zip(sequences, scores, strict=True)
+    ]
+    combined: Json = {}
+    for origin in ORIGINS:
+        of_origin = {
+            s.name: scored
+            for s, scored in zip(sequences, scores, strict=True)
+            if s.origin == origin
+        }
+        if of_origin:
+            combined[origin] = _pooled_json(of_origin)
+    return {'sequences': each, 'combined': combined}
+
+
+def _pooled_json(scores: Mapping[str, StreamedScores]) -> Json:
+    class_ids = sorted({k for scored in scores.values() for k in scored.raw})
+    raw = {
+        k: combine_sequences({n: s.raw[k] for n, s in scores.items() if k in s.raw})
+        for k in class_ids
+    }
+    return {
+        'sequences': sorted(scores),
+        'timing': pool([s.timing for s in scores.values()]).summary(),
+        **_classes_json(raw),
+    }
+
+
+def _classes_json(raw: Mapping[int, RawScores]) -> Json:
+    named = {CLASS_NAMES[k]: scores for k, scores in raw.items()}
+    if not named:
+        return {'classes': {}}
+    return {
+        'classes': {name: asdict(s.summary()) for name, s in named.items()},
+        'class_average': asdict(average_classes(named).summary()),
+        'all': asdict(combine_classes(named).summary()),
+    }
+
+
+def with_loss(streaming: Json, offline: Json) -> Json:
+    """`streaming` with what each part lost against the same part of `offline`, all classes."""
+
+    def lost(part: Json, reference: Json) -> Json:
+        if 'all' not in part:
+            return part
+        here, there = part['all'], reference['all']
+        assert isinstance(here, dict) and isinstance(there, dict)
+        return {**part, 'loss': {key: there[key] - here[key] for key in LOSS_FIELDS}}
+
+    sequences, references = streaming['sequences'], offline['sequences']
+    together, reference = streaming['combined'], offline['combined']
+    assert isinstance(sequences, list) and isinstance(references, list)
+    assert isinstance(together, dict) and isinstance(reference, dict)
+    return {
+        'sequences': [lost(s, r) for s, r in zip(sequences, references, strict=True)],
+        'combined': {origin: lost(part, reference[origin]) for origin, part in together.items()},
+    }
