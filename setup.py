@@ -6,6 +6,12 @@ PACKAGE = 'mot_compress_ros'
 HERE = Path(__file__).resolve().parent
 
 
+def pins(name: str) -> list[str]:
+    """Return the packages that a file of requirements/ names."""
+    lines = (HERE / 'requirements' / name).read_text(encoding='utf-8').splitlines()
+    return [line for line in lines if line and not line.startswith('#')]
+
+
 def version() -> str:
     """Return `__version__` without importing the package and what it needs."""
     source = (HERE / PACKAGE / '__init__.py').read_text(encoding='utf-8')
@@ -43,7 +49,7 @@ setup(
     ],
     install_requires=['setuptools'],
     zip_safe=False,
-    extras_require={'test': ['pytest']},
+    extras_require={'test': ['pytest'], 'ray': pins('ray.txt')},
     entry_points={
         'console_scripts': [
             f'mot_tracker = {PACKAGE}.ros.node:main',

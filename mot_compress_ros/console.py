@@ -36,6 +36,8 @@ class ProgressLine:
 
     Args:
         total: steps to expect; 0 where nobody knows.
+        first: steps that were done before; they say nothing of the time that is left.
+        log_every_s: seconds between two lines where there is no terminal.
         stream: where to write; standard error by default.
         clock: monotonic seconds.
     """
@@ -44,10 +46,13 @@ class ProgressLine:
         self,
         total: int,
         *,
+        first: int = 0,
+        log_every_s: float = _LOG_EVERY_S,
         stream: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._total = total
+        self._total, self._first = total, first
+        self._log_every_s = log_every_s
         self._stream = stream or sys.stderr
         self._clock = clock
         self._live = self._stream.isatty()
@@ -61,7 +66,7 @@ class ProgressLine:
         self._done, self._status = done, status
         now_s = self._clock()
         if now_s >= self._next_s:
-            self._next_s = now_s + (_REDRAW_S if self._live else _LOG_EVERY_S)
+            self._next_s = now_s + (_REDRAW_S if self._live else self._log_every_s)
             self._draw(now_s)
 
     def finish(self) -> None:
@@ -98,9 +103,10 @@ class ProgressLine:
 
     def _remaining(self, now_s: float) -> str:
         elapsed_s = now_s - self._start_s
-        if not self._done or not self._total or self._done >= self._total or elapsed_s < 1:
+        new = self._done - self._first
+        if new < 1 or not self._total or self._done >= self._total or elapsed_s < 1:
             return ''
-        return f'  eta {elapsed_s / self._done * (self._total - self._done):.0f} s'
+        return f'  eta {elapsed_s / new * (self._total - self._done):.0f} s'
 
 
 def bar_cells(share: float, cells: int, *, ascii_only: bool = False) -> str:

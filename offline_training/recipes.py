@@ -13,13 +13,15 @@ import yaml
 
 from mot_compress_ros.errors import InputError, InvalidOptionError
 from mot_compress_ros.networks import ArchitectureConfig
-from mot_compress_ros.options import from_mapping, to_mapping
+from mot_compress_ros.options import from_mapping, option, to_mapping
 from offline_training.command_options import typed
 from offline_training.datasets.augment import AugmentConfig
 from offline_training.datasets.classes import CLASS_NAMES
+from offline_training.datasets.sampler import SAMPLERS
 from offline_training.datasets.training_images import TrainingSource
 from offline_training.engine import TrainConfig
-from offline_training.losses.joint import LossWeights
+from offline_training.losses.config import LossConfig
+from offline_training.training.config import BESIDE_THE_RESULT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +30,13 @@ class RecipeConfig:
 
     architecture: ArchitectureConfig = field(default_factory=ArchitectureConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+    sampler: str = option(
+        'pairs',
+        'pairs: image pairs, by weight; epochs: every image once an epoch, as FairMOT does',
+        choices=tuple(SAMPLERS),
+    )
     augment: AugmentConfig = field(default_factory=AugmentConfig)
-    loss: LossWeights = field(default_factory=LossWeights)
+    loss: LossConfig = field(default_factory=LossConfig)
 
     def __post_init__(self) -> None:
         if self.architecture.n_class != len(CLASS_NAMES):
@@ -88,12 +95,13 @@ def experiment_digest(
     """A hash of everything that makes the result of a run what it is.
 
     Args:
-        config: how often a checkpoint is written is left out: it changes nothing.
+        config: how often a checkpoint or a log is written is left out: it changes nothing.
         sources: their names, weights, and numbers of images and boxes.
         init_sha256: hash of the weights to start from.
     """
     options = to_mapping(config)
-    del options['train.checkpoint_every']
+    for name in BESIDE_THE_RESULT:
+        del options[f'train.{name}']
     sets = [
         [s.name, s.weight, len(s.images), sum(len(image.boxes_xyxy_px) for image in s.images)]
         for s in sources

@@ -46,6 +46,15 @@ def test_log_gets_a_line_now_and_then():
     assert len(lines) == 5, 'every five seconds'
 
 
+def test_steps_of_an_earlier_run_say_nothing_of_the_time_left():
+    stream, clock = io.StringIO(), Clock()
+    with ProgressLine(10, first=6, log_every_s=60.0, stream=stream, clock=clock) as line:
+        for done in range(7, 10):
+            clock.now += 2.0
+            line.update(done, lambda: 'x')
+    assert stream.getvalue().splitlines() == [' 70%  x  eta 6 s', ' 90%  x  eta 2 s']
+
+
 def test_unknown_length_shows_the_count():
     assert run(io.StringIO(), total=0, step_s=9.0).splitlines()[0] == '1  tracks 1'
 

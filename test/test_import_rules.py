@@ -42,6 +42,7 @@ KEPT_TO = {
     'openvino': (f'{CORE}/inference/backends/openvino.py', f'{TRAINING}/'),
     'tensorrt': (f'{CORE}/inference/backends/tensorrt.py', f'{TRAINING}/'),
     'trackeval': (f'{TRAINING}/',),
+    'ray': (f'{TRAINING}/parallel.py',),  # an optional extra
     'filterpy': (),  # the tests' reference for the Kalman filter
     'pickle': (),  # a model from elsewhere is never unpickled
     'dill': (),

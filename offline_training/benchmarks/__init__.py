@@ -4,4 +4,7 @@ A member measures its contestants in turns, several times over, so that a machin
 slows all of them down, and reports the median of the turns.
 """
 
-MEMBERS = {'pipeline': 'offline_training.benchmarks.pipeline'}
+MEMBERS = {
+    'pipeline': 'offline_training.benchmarks.pipeline',
+    'training': 'offline_training.benchmarks.training',
+}

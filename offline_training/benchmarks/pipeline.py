@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 HELP = 'latency per stage and frames per second of the whole pipeline'
 STAGES = ('preprocess', 'infer', 'decode', 'track', 'total')
 PERCENTILES = (50, 95, 99)
+SAMPLES = 'samples_ms'  # of each frame, whole; what `stream-evaluate --latency FILE` draws from
 FPS = 15.0
 CAMERA = 'camera'
 
@@ -233,7 +234,7 @@ def _scene(args: argparse.Namespace, n: int) -> list[Frame]:
 
 
 def one_turn(pipeline: Pipeline, frames: Sequence[Frame], *, warm_up: int) -> dict[str, object]:
-    """All frames once: percentiles per stage in ms, frames per second, tracks a frame."""
+    """All frames once: percentiles per stage and all totals in ms, frames per second, tracks."""
     pipeline.reset(CAMERA)
     for frame in frames[:warm_up]:
         pipeline.step([frame])
@@ -252,6 +253,7 @@ def one_turn(pipeline: Pipeline, frames: Sequence[Frame], *, warm_up: int) -> di
         'stages': stages,
         'frames_per_s': len(measured) / seconds,
         'tracks_per_frame': tracks / len(measured),
+        SAMPLES: [round(ms, 3) for ms in pipeline.health.samples_ms('total')],
     }
 
 
@@ -264,7 +266,7 @@ def median_turn(turns: Sequence[dict[str, object]]) -> dict[str, object]:
             return {key: middle([v[key] for v in values]) for key in first}  # type: ignore[index]
         return float(np.median(np.array(values, np.float64)))
 
-    median = middle(list(turns))
+    median = middle([{k: v for k, v in turn.items() if k != SAMPLES} for turn in turns])
     assert isinstance(median, dict)
     return {**median, 'turns': list(turns)}
 

@@ -1,4 +1,4 @@
-"""Measure speed: `benchmark pipeline`."""
+"""Measure speed: `benchmark pipeline`, `benchmark training`."""
 
 from __future__ import annotations
 

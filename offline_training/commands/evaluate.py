@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, TYPE_CHECKING
 
-from mot_compress_ros.console import ProgressLine, say
+from mot_compress_ros.console import complain, ProgressLine, say
 from mot_compress_ros.errors import InputError, InvalidOptionError
 from offline_training.evaluation.protocols import PROTOCOLS
+from offline_training.parallel import add_parallel_arguments
 
 if TYPE_CHECKING:
     from mot_compress_ros.inference import Detector
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from offline_training.evaluation.sequence_scorer import (
         SequenceJob,
         SequenceOutcome,
-        SequenceScorer,
     )
 
 HELP = 'score a model with TrackEval and COCO average precision'
@@ -52,7 +52,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_truth_arguments(parser)
     parser.add_argument('--bdd', type=Path, help='BDD100K folder, for detection')
     parser.add_argument('--bdd-split', default='dev')
+    parser.add_argument(
+        '--input-size', metavar='WxH', help="input of the networks (default: the bundles' own)"
+    )
     parser.add_argument('--threads', type=int, default=0, help='CPU threads; 0: all')
+    add_parallel_arguments(parser, what='sequences')
     parser.add_argument(
         '--set',
         action='append',
@@ -106,12 +110,18 @@ def run(args: argparse.Namespace) -> int:
         raise InputError('--update-manifest: scores of a pair belong to neither bundle')
     if args.update_manifest and args.protocol != 'product':
         raise InputError('--update-manifest: a bundle carries scores of the product protocol')
+    if args.update_manifest and args.input_size:
+        raise InputError('--update-manifest: a bundle carries scores of its own input size')
     if args.keyframe_interval is not None and not args.teacher:
         raise InvalidOptionError('--keyframe-interval: keyframes need a --teacher')
     report = evaluate(args)
     say(evaluation_table(report))
     if args.json:
         write_json(args.json, report)
+    if report['failed']:
+        for name, error in report['failed'].items():
+            complain(f'error: {name}: {error}')
+        return 1  # the scores are not of all that was asked for
     if args.update_manifest:
         update_manifest(args.model, report)
     return 0
@@ -136,10 +146,11 @@ def update_manifest(model: str, report: dict[str, object]) -> None:
     save_bundle(bundle.path, manifest, bundle.tensors)
 
 
-def evaluate(args: argparse.Namespace) -> dict[str, object]:
+def evaluate(args: argparse.Namespace) -> dict[str, Any]:
     """All scores, as they are written to JSON."""
     from mot_compress_ros.options import to_mapping
     from offline_training.environment import command_line, describe_environment
+    from offline_training.evaluation.scoring_many import score_sequences
     from offline_training.evaluation.sequence_scorer import SequenceScorer
 
     config = pipeline_config(args)
@@ -151,9 +162,14 @@ def evaluate(args: argparse.Namespace) -> dict[str, object]:
     ]
     _check_names([job.sequence.name for job in jobs])
     scorer = SequenceScorer(
-        model=args.model, teacher=args.teacher, config=config, protocol=args.protocol
+        model=args.model,
+        teacher=args.teacher,
+        config=config,
+        protocol=args.protocol,
+        input_size_wh=input_size(args),
     )
     student, teacher = scorer.student_detector, scorer.teacher_detector
+    outcomes = score_sequences(jobs, scorer, workers=args.workers, address=args.ray)
     return {
         'kind': 'evaluation',
         'command': command_line(),
@@ -164,7 +180,8 @@ def evaluate(args: argparse.Namespace) -> dict[str, object]:
         'teacher': _model_json(teacher) if teacher else None,
         'sizes': _sizes_json(student, teacher),
         'options': dict(to_mapping(config)),
-        **_scores_json(_score_sequences(jobs, scorer), args.protocol, bootstrap),
+        **_scores_json([o.result for o in outcomes if o.result], args.protocol, bootstrap),
+        'failed': {o.name: o.error for o in outcomes if o.error},
         'image_sets': _score_images(_image_sets(sets, args), student, teacher),
     }
 
@@ -185,6 +202,17 @@ def pipeline_config(args: argparse.Namespace) -> PipelineConfig:
     if args.keyframe_interval is not None:
         values['keyframe.interval'] = args.keyframe_interval
     return from_mapping(PipelineConfig, values)
+
+
+def input_size(args: argparse.Namespace) -> tuple[int, int] | None:
+    """The input size that was asked for, None for the bundles' own.
+
+    Raises:
+        InvalidOptionError: it is not of the form 1088x608, or no multiple of 32.
+    """
+    from offline_training.command_options import parse_size
+
+    return parse_size(args.input_size, multiple=32) if args.input_size else None
 
 
 def bootstrap_config(args: argparse.Namespace) -> BootstrapConfig | None:
@@ -312,15 +340,6 @@ def _model_json(detector: Detector) -> dict[str, object]:
         'weights_sha256': manifest.weights_sha256,
         'runtime': detector.backend.name,
     }
-
-
-def _score_sequences(jobs: Sequence[SequenceJob], scorer: SequenceScorer) -> list[SequenceOutcome]:
-    """One call of the scorer for each sequence; the calls know nothing of each other."""
-    outcomes = []
-    for job in jobs:
-        with ProgressLine(len(job.sequence)) as line:
-            outcomes.append(scorer(job, _progress(line, job.sequence.name)))
-    return outcomes
 
 
 def _scores_json(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
-import sys
 from typing import TYPE_CHECKING
 
+from mot_compress_ros.console import complain
 from mot_compress_ros.errors import InvalidOptionError
 from mot_compress_ros.inference.checkpoint import load_bundle, ModelManifest, save_bundle
 from mot_compress_ros.options import to_mapping
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from mot_compress_ros.inference.checkpoint import Bundle
     from mot_compress_ros.networks import ArchitectureConfig
     from offline_training.datasets.training_images import TrainingSource
-    from offline_training.recipes import Recipe
+    from offline_training.recipes import Recipe, RecipeConfig
+    from offline_training.training.processes import Processes
 
 HELP = 'train a network and write it as a model bundle'
 
@@ -30,7 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--output', type=Path, required=True, help='bundle to write; its last part is its name'
     )
     parser.add_argument(
-        '--run', type=Path, help='folder of checkpoints and logs (default runs/<name>)'
+        '--run',
+        '--run-folder',  # torchrun takes `--run`, wherever it stands, for one of its own options
+        type=Path,
+        help='folder of checkpoints and logs (default runs/<name>)',
     )
     parser.add_argument(
         '--init', help='bundle whose weights to start from, as after a first stage on boxes'
@@ -43,56 +48,92 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--device', default='cpu', choices=('cpu', 'cuda'), help='where to train')
     parser.add_argument('--threads', type=int, default=0, help='CPU threads; 0 takes all')
+    parser.add_argument('--workers', type=int, default=1, help='threads that make batches')
+    parser.add_argument(
+        '--cache', type=Path, metavar='FOLDER', help='keep decoded frames here, 3 bytes a pixel'
+    )
+    parser.add_argument(
+        '--cache-width',
+        type=int,
+        default=0,
+        metavar='PX',
+        help='keep wider frames at this width, and train on those',
+    )
+    parser.add_argument(
+        '--tensorboard', action='store_true', help='write TensorBoard event files to the run too'
+    )
+    parser.add_argument(
+        '--peer-timeout',
+        type=float,
+        default=600.0,
+        metavar='S',
+        help='under torchrun: seconds to wait for another process before giving up',
+    )
     parser.add_argument(
         '--set', action='append', default=[], metavar='KEY=VALUE', help='override a recipe value'
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train, or resume, and write the bundle."""
+    """Train, or resume, and write the bundle; 130 or 143 where a signal has stopped it."""
+    from offline_training.training.interruption import TrainingInterruptedError
+    from offline_training.training.processes import join_processes
+
+    if args.workers < 1 or args.cache_width < 0 or (args.cache_width and not args.cache):
+        raise InvalidOptionError(
+            '--workers: at least 1; --cache-width: a width in pixels, together with --cache'
+        )
+    with join_processes(args.device, timeout_s=args.peer_timeout) as processes:
+        try:
+            _train(args, processes)
+        except TrainingInterruptedError as stop:
+            if processes.leads:
+                complain(f'train: {stop}')
+            return stop.exit_code
+    return 0
+
+
+def _train(args: argparse.Namespace, processes: Processes) -> None:
     import torch
 
     from mot_compress_ros.inference.backends.torch_eager import load_network
     from mot_compress_ros.networks import JointDetector
     from offline_training.command_options import parse_settings, parse_size
-    from offline_training.datasets.classes import CLASS_NAMES
     from offline_training.datasets.collect import collect_sources
-    from offline_training.datasets.sampler import PairSampler
+    from offline_training.datasets.frame_cache import FrameCache, read_frame
+    from offline_training.datasets.identities import number_identities
     from offline_training.engine import train
-    from offline_training.losses.joint import JointCriterion
-    from offline_training.recipes import experiment_digest, read_recipe, RecipeConfig
+    from offline_training.recipes import read_recipe, RecipeConfig
+    from offline_training.training.assembly import make_criterion, make_sampler
 
     input_size_wh = parse_size(args.input_size, multiple=32)
-    recipe = read_recipe(args.recipe, parse_settings(RecipeConfig, args.set))
+    recipe = _share_out(
+        read_recipe(args.recipe, parse_settings(RecipeConfig, args.set)), processes
+    )
     config = recipe.config
     init = open_init(args.init, config.architecture) if args.init else None
-    sources = collect_sources(recipe.sources, args.data)
-    for source in sources:
+    sources, n_identities = number_identities(collect_sources(recipe.sources, args.data))
+    for source in sources if processes.leads else ():
         boxes = sum(len(image.boxes_xyxy_px) for image in source.images)
-        sys.stderr.write(f'{source.name}: {len(source.images)} images, {boxes} boxes\n')
+        complain(f'{source.name}: {len(source.images)} images, {boxes} boxes')
     torch.manual_seed(config.train.seed)
     if args.threads:
         torch.set_num_threads(args.threads)
-    sampler = PairSampler(
-        sources,
-        config=config.augment,
-        batch_size=config.train.batch_size,
-        n_class=len(CLASS_NAMES),
-        seed=config.train.seed,
-    )
-    run_folder = args.run or Path('runs') / args.output.name
+    read = FrameCache(args.cache, max_width_px=args.cache_width) if args.cache else read_frame
     network = load_network(init) if init else JointDetector(config.architecture)
     model = train(
         network,
-        sampler,
+        make_sampler(config, sources, read=read),
         config.train,
-        JointCriterion(config.loss),
-        run_folder,
-        device=args.device,
-        digest=experiment_digest(
-            config, sources, init_sha256=init.manifest.weights_sha256 if init else ''
-        ),
+        make_criterion(config, n_identities=n_identities),
+        args.run or Path('runs') / args.output.name,
+        digest=_digest(args, config, sources, init),
+        processes=processes,
+        workers=args.workers,
+        tensorboard=args.tensorboard,
     )
+    if not processes.leads:
+        return
     write_bundle(
         model,
         args.output,
@@ -101,8 +142,28 @@ def run(args: argparse.Namespace) -> int:
         input_size_wh=input_size_wh,
         started_from=args.init or '',
     )
-    sys.stderr.write(f'wrote {args.output}\n')
-    return 0
+    complain(f'wrote {args.output}')
+
+
+def _share_out(recipe: Recipe, processes: Processes) -> Recipe:
+    """The recipe with its number of shards, where it left it to the number of processes."""
+    train = recipe.config.train
+    shared = replace(train, shards=train.shards or processes.size)
+    return replace(recipe, config=replace(recipe.config, train=shared))
+
+
+def _digest(
+    args: argparse.Namespace,
+    config: RecipeConfig,
+    sources: list[TrainingSource],
+    init: Bundle | None,
+) -> str:
+    """Stands for the experiment; smaller frames make it another one."""
+    from offline_training.recipes import experiment_digest
+
+    first = init.manifest.weights_sha256 if init else ''
+    digest = experiment_digest(config, sources, init_sha256=first)
+    return f'{digest} {args.cache_width}' if args.cache_width else digest
 
 
 def open_init(name: str, wanted: ArchitectureConfig) -> Bundle:

@@ -95,8 +95,10 @@ class SequenceResult:
     embeddings: LabelledEmbeddings | None = None
 
 
-def open_detector(bundle: str, config: PipelineConfig) -> Detector:
-    """The detector of a bundle, warm.
+def open_detector(
+    bundle: str, config: PipelineConfig, *, input_size_wh: tuple[int, int] | None = None
+) -> Detector:
+    """The detector of a bundle, warm; `input_size_wh` takes the place of the bundle's own.
 
     Raises:
         BundleError: the bundle cannot be used, or its classes are not those of the ground truth,
@@ -109,6 +111,8 @@ def open_detector(bundle: str, config: PipelineConfig) -> Detector:
             f'{bundle}: has the classes {", ".join(loaded.manifest.class_names)}; '
             f'the ground truth has {", ".join(CLASS_NAMES)}'
         )
+    if input_size_wh:
+        loaded = replace(loaded, manifest=replace(loaded.manifest, input_size_wh=input_size_wh))
     detector = build_detector(loaded, options=config.runtime, decode=config.decode)
     detector.warm_up()
     return detector

@@ -75,6 +75,7 @@ class SequenceScorer:
     teacher: str
     config: PipelineConfig
     protocol: str
+    input_size_wh: tuple[int, int] | None = None  # None: as the bundles say
     _detectors: dict[str, Detector] = field(default_factory=dict, repr=False)
 
     @property
@@ -113,7 +114,9 @@ class SequenceScorer:
 
     def _opened(self, bundle: str) -> Detector:
         if bundle not in self._detectors:
-            self._detectors[bundle] = open_detector(bundle, self.config)
+            self._detectors[bundle] = open_detector(
+                bundle, self.config, input_size_wh=self.input_size_wh
+            )
         return self._detectors[bundle]
 
 

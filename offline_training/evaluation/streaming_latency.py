@@ -83,27 +83,37 @@ class LatencyChoice:
         return DrawnLatency(self.samples_ms, speed_factor=speed_factor, seed=seed)
 
 
-def choose_latency(text: str, *, student: str, teacher: str = '') -> LatencyChoice:
+@dataclass(frozen=True, kw_only=True)
+class TimedNetwork:
+    """A model whose runtime is wanted: its name, as the benchmark calls it, and its input."""
+
+    name: str
+    input_size_wh: tuple[int, int]
+
+
+def choose_latency(
+    text: str, *, student: TimedNetwork, teacher: TimedNetwork | None = None
+) -> LatencyChoice:
     """Read `--latency`.
 
     Args:
         text: `measured`, milliseconds as `17`, `17,60` for student and teacher, or the JSON file
             of `benchmark pipeline`, which has measured each of the models alone.
-        student: name of the model, as the benchmark calls it.
-        teacher: '' for none.
+        student: the network of most frames.
+        teacher: the network of the keyframes, if there are any.
 
     Raises:
         InvalidOptionError: numbers that are no runtimes, or one too few.
-        InputError: the file cannot be read or lacks a model.
+        InputError: the file cannot be read, lacks a model, or is of another input size.
     """
     if text == MEASURED:
         return LatencyChoice(description='wall clock of each step on this machine')
-    models = {Role.STUDENT.value: student} | ({Role.TEACHER.value: teacher} if teacher else {})
+    models = {Role.STUDENT.value: student, **({Role.TEACHER.value: teacher} if teacher else {})}
     if text.endswith('.json') or Path(text).is_file():
         samples = read_samples(Path(text), models)
         return LatencyChoice(
             description=f'drawn from {Path(text).name}: '
-            + ', '.join(f'{len(s)} samples of {models[role]}' for role, s in samples.items()),
+            + ', '.join(f'{len(s)} samples of {models[role].name}' for role, s in samples.items()),
             samples_ms=samples,
         )
     values = _milliseconds(text)
@@ -132,11 +142,12 @@ def _milliseconds(text: str) -> list[float]:
     return values
 
 
-def read_samples(path: Path, models: Mapping[str, str]) -> dict[str, tuple[float, ...]]:
+def read_samples(path: Path, models: Mapping[str, TimedNetwork]) -> dict[str, tuple[float, ...]]:
     """Runtimes (ms) of whole frames, by role, from a file of `benchmark pipeline`.
 
     Raises:
-        InputError: the file is of another kind, or a model of `models` was not measured in it.
+        InputError: the file is of another kind, or a model of `models` was not measured in it at
+            its input size.
     """
     try:
         report = json.loads(path.read_text(encoding='utf-8'))
@@ -145,7 +156,14 @@ def read_samples(path: Path, models: Mapping[str, str]) -> dict[str, tuple[float
         raise InputError(f'{path}: not a JSON file of `benchmark pipeline` ({error!r})') from None
     if not isinstance(measured, dict):
         raise InputError(f'{path}: of kind {report["kind"]!r}, expected `benchmark pipeline`')
-    return {role: _samples_of(path, measured, name) for role, name in models.items()}
+    for model in models.values():
+        if report.get('size_wh') != list(model.input_size_wh):
+            width, height = model.input_size_wh
+            raise InputError(
+                f'{path}: measured with an input of {report.get("size_wh")}, {model.name} has '
+                f'{width}x{height}; run `benchmark pipeline --size {width}x{height}`'
+            )
+    return {role: _samples_of(path, measured, model.name) for role, model in models.items()}
 
 
 def _samples_of(path: Path, measured: Mapping[str, object], name: str) -> tuple[float, ...]:

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from offline_training.losses.part import LossPart, Predicted, Sizes
+
+if TYPE_CHECKING:
+    from offline_training.datasets.targets import Batch
+    from offline_training.losses.config import LossConfig
+
+_EMPTY = 1e-4  # FairMOT's `RegL1Loss` adds it to the number of values, so that none gives 0
+
 
 def l1(predicted: Tensor, target: Tensor) -> Tensor:
-    """Mean absolute error over K objects and their values; 0 for no objects (FairMOT eq. 2)."""
-    return F.l1_loss(predicted, target, reduction='sum') / max(target.numel(), 1)
+    """Sum of absolute errors by the number of values + 1e-4: FairMOT's `RegL1Loss` (eq. 2).
+
+    Its mask is spread over the values of an object before it is summed, so it is a mean over
+    values, not over objects.
+    """
+    return F.l1_loss(predicted, target, reduction='sum') / (target.numel() + _EMPTY)
 
 
 def giou_ltrb(predicted: Tensor, target: Tensor) -> Tensor:
@@ -27,3 +41,36 @@ def giou_ltrb(predicted: Tensor, target: Tensor) -> Tensor:
     union = p_area + t_area - overlap
     giou = overlap / union.clamp(min=1e-6) - (hull - union) / hull.clamp(min=1e-6)
     return (1 - giou).sum() / max(len(t), 1)
+
+
+class ExtentL1(LossPart):
+    """`l1` of the four distances, in cells."""
+
+    def __init__(self, config: LossConfig, sizes: Sizes) -> None:
+        super().__init__()
+
+    def forward(self, predicted: Predicted, batch: Batch) -> Tensor:
+        """L1 of the map `wh`."""
+        return l1(predicted.at_centres('wh'), batch.ltrb)
+
+
+class ExtentGiou(LossPart):
+    """`giou_ltrb` of the four distances."""
+
+    def __init__(self, config: LossConfig, sizes: Sizes) -> None:
+        super().__init__()
+
+    def forward(self, predicted: Predicted, batch: Batch) -> Tensor:
+        """1 - GIoU of the map `wh`."""
+        return giou_ltrb(predicted.at_centres('wh'), batch.ltrb)
+
+
+class OffsetL1(LossPart):
+    """`l1` of the sub-cell offsets."""
+
+    def __init__(self, config: LossConfig, sizes: Sizes) -> None:
+        super().__init__()
+
+    def forward(self, predicted: Predicted, batch: Batch) -> Tensor:
+        """L1 of the map `reg`."""
+        return l1(predicted.at_centres('reg'), batch.offset)

@@ -2,71 +2,69 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 import torch
 from torch import nn, Tensor
 
-from mot_compress_ros.options import option
+from mot_compress_ros.errors import InvalidOptionError
 from offline_training.datasets.targets import Batch
-from offline_training.losses.box import giou_ltrb, l1
-from offline_training.losses.focal import heatmap_focal
-from offline_training.losses.reid import contrastive
-
-
-@dataclass(frozen=True, kw_only=True)
-class LossWeights:
-    """Weight of each part.
-
-    FairMOT's `RegL1Loss` is a mean over the masked values, as `losses.box.l1` is. Its weight of
-    the box extents is 0.1 by default and 0.5 in its recipe of the light YOLO. Ours is 0.1: the
-    GIoU part, which FairMOT does not have, carries most of the box. FairMOT learns the balance of
-    detection and re-ID; here `reid` is fixed.
-    """
-
-    heatmap: float = option(1.0, 'centre heat map, focal', minimum=0.0)
-    wh_l1: float = option(0.1, 'box extents, L1', minimum=0.0)
-    wh_giou: float = option(2.0, 'box extents, 1 - GIoU', minimum=0.0)
-    offset: float = option(1.0, 'sub-cell offset, L1', minimum=0.0)
-    reid: float = option(0.3, 're-ID embeddings, contrastive', minimum=0.0)
-
-
-def joint_loss(maps: dict[str, Tensor], batch: Batch, weights: LossWeights) -> dict[str, Tensor]:
-    """Named parts and their weighted sum `total`.
-
-    Args:
-        maps: raw network maps `hm`, `wh`, `reg`, `id`, each (B, n, h, w).
-        batch: targets of the same images.
-        weights: weight of each part.
-    """
-
-    def at_centres(name: str) -> Tensor:
-        return maps[name][batch.image_index, :, batch.ys, batch.xs].float()  # (K, n)
-
-    ltrb = at_centres('wh')
-    parts = {
-        'heatmap': heatmap_focal(maps['hm'].float(), batch.heatmap, batch.learn),
-        'wh_l1': l1(ltrb, batch.ltrb),
-        'wh_giou': giou_ltrb(ltrb, batch.ltrb),
-        'offset': l1(at_centres('reg'), batch.offset),
-        'reid': contrastive(
-            at_centres('id'), batch.identities, batch.class_ids, batch.nameless_clips
-        ),
-    }
-    total = torch.stack([getattr(weights, name) * value for name, value in parts.items()]).sum()
-    return {'total': total, **parts}
+from offline_training.losses import PARTS
+from offline_training.losses.balance import BALANCES, LossBalance
+from offline_training.losses.config import LossConfig
+from offline_training.losses.part import DETECTION, IDENTITY, LossPart, Predicted, Sizes
 
 
 class JointCriterion(nn.Module):
-    """The joint loss as a module: what it learns itself trains and is saved with the network.
+    """The chosen parts, weighted and balanced; what they learn trains and is saved with a run.
 
-    `forward(maps, batch)` returns the named parts of `joint_loss`, `total` among them.
+    Args:
+        config: weights of the parts, their options, and the balance.
+        n_identities: identities of the training set that are classes, as
+            `datasets.identities.number_identities` counts them; only the classifier asks.
+        embedding_dim: length of the network's re-ID vectors; only the classifier asks.
+
+    Raises:
+        InvalidOptionError: all weights are 0, or a part cannot learn from that.
     """
 
-    def __init__(self, weights: LossWeights) -> None:
+    def __init__(
+        self, config: LossConfig, *, n_identities: int = 0, embedding_dim: int = 0
+    ) -> None:
         super().__init__()
-        self.weights = weights
+        sizes = Sizes(n_identities=n_identities, embedding_dim=embedding_dim)
+        self.weights = {n: w for n in PARTS if (w := getattr(config, n)) > 0}
+        if not self.weights:
+            raise InvalidOptionError('loss: every part has weight 0; give one of them a weight')
+        self.parts = nn.ModuleDict({name: PARTS[name](config, sizes) for name in self.weights})
+        self.tasks = {name: _task(part) for name, part in self.parts.items()}
+        start = {DETECTION: config.s_detection, IDENTITY: config.s_identity}
+        self.balance: LossBalance = BALANCES[config.balance](
+            {task: s for task, s in start.items() if task in self.tasks.values()}
+        )
 
     def forward(self, maps: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
-        """Named parts and their weighted sum `total`."""
-        return joint_loss(maps, batch, self.weights)
+        """Named parts, their balanced sum `total`, and what the balance has learned.
+
+        Args:
+            maps: raw network maps `hm`, `wh`, `reg`, `id`, each (B, n, h, w).
+            batch: targets of the same images.
+        """
+        predicted = Predicted(maps, batch)
+        parts = {name: part(predicted, batch) for name, part in self.parts.items()}
+        total = self.balance(self._sums(parts))
+        return {'total': total, **parts, **self.balance.shown()}
+
+    def _sums(self, parts: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Weighted sum of the parts of each task."""
+        return {
+            task: torch.stack(
+                [self.weights[name] * parts[name] for name in parts if self.tasks[name] == task]
+            ).sum()
+            for task in dict.fromkeys(self.tasks.values())
+        }
+
+
+def _task(part: nn.Module) -> str:
+    assert isinstance(part, LossPart)
+    return part.task

@@ -1,10 +1,18 @@
-"""Re-ID loss over the objects of one batch of image pairs."""
+"""Contrastive re-ID loss over the objects of one batch of image pairs."""
 
 from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING
+
 from torch import Tensor
 from torch.nn import functional as F
+
+from offline_training.losses.comparisons import comparisons
+from offline_training.losses.part import IDENTITY, LossPart, Predicted, Sizes
+
+if TYPE_CHECKING:
+    from offline_training.datasets.targets import Batch
+    from offline_training.losses.config import LossConfig
 
 TEMPERATURE = 0.1
 
@@ -16,10 +24,9 @@ def contrastive(
 
     Args:
         embeddings: (K, D) raw re-ID vectors at object centres.
-        identities: (K,) int64; objects of one number are positives of each other.
-        class_ids: (K,) int64; the tracker compares within a class only, so does the loss.
-        nameless_clips: (K,) int64; objects of one clip (from 0) may be the same under two numbers,
-            so they are never negatives of each other. -1: not of such a clip.
+        identities: (K,) int64, see `comparisons`.
+        class_ids: (K,) int64.
+        nameless_clips: (K,) int64.
 
     Returns:
         Mean over objects that have a positive, 0 when none has.
@@ -28,14 +35,25 @@ def contrastive(
     with the number of identities, where most boxes have no identity beyond their own image.
     """
     unit = F.normalize(embeddings.float(), dim=1)
-    itself = torch.eye(len(unit), dtype=torch.bool, device=unit.device)
-    same = (identities[:, None] == identities[None, :]) & ~itself  # (K, K)
-    one_clip = nameless_clips[:, None] == nameless_clips[None, :]  # (K, K)
-    unsure = one_clip & (nameless_clips >= 0) & ~same  # (K, K)
-    comparable = (class_ids[:, None] == class_ids[None, :]) & ~itself & ~unsure  # (K, K)
+    same, different = comparisons(identities, class_ids, nameless_clips)  # (K, K) each
     similarity = unit @ unit.T / TEMPERATURE  # (K, K)
-    log_p = similarity - similarity.masked_fill(~comparable, -1e4).logsumexp(dim=1, keepdim=True)
+    rest = similarity.masked_fill(~(same | different), -1e4).logsumexp(dim=1, keepdim=True)
     positives = same.sum(dim=1)  # (K,)
-    per_object = -(log_p * same).sum(dim=1) / positives.clamp(min=1)
+    per_object = -((similarity - rest) * same).sum(dim=1) / positives.clamp(min=1)
     found = positives > 0
     return (per_object * found).sum() / found.sum().clamp(min=1)
+
+
+class Contrastive(LossPart):
+    """`contrastive` of the map `id`."""
+
+    task = IDENTITY
+
+    def __init__(self, config: LossConfig, sizes: Sizes) -> None:
+        super().__init__()
+
+    def forward(self, predicted: Predicted, batch: Batch) -> Tensor:
+        """Contrastive loss at object centres."""
+        return contrastive(
+            predicted.at_centres('id'), batch.identities, batch.class_ids, batch.nameless_clips
+        )

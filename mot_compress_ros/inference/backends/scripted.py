@@ -36,6 +36,9 @@ class _Region:
         return int(self.centre[1] / STRIDE), int(self.centre[0] / STRIDE)
 
 
+_NOTHING = _Region(class_id=0, centre=(0.0, 0.0), half=(0.0, 0.0))
+
+
 class ScriptedOutput:
     """Heat map with one peak per painted region, and the regions' boxes."""
 
@@ -53,9 +56,12 @@ class ScriptedOutput:
         return self._heatmap
 
     def gather(self, image_index: int, ys: NDArray[np.int64], xs: NDArray[np.int64]) -> PeakValues:
-        """Boxes of the regions at the given cells; the embedding is the same for all."""
+        """Boxes of the regions at the given cells; the embedding is the same for all.
+
+        A cell without a region has a box without area: a real network says something everywhere.
+        """
         by_cell = {region.cell: region for region in self._regions[image_index]}
-        regions = [by_cell[int(y), int(x)] for y, x in zip(ys, xs, strict=True)]
+        regions = [by_cell.get((int(y), int(x)), _NOTHING) for y, x in zip(ys, xs, strict=True)]
         half = np.array([r.half for r in regions], np.float32).reshape(-1, 2) / STRIDE
         centre = np.array([r.centre for r in regions], np.float32).reshape(-1, 2) / STRIDE
         embeddings = np.zeros((len(regions), EMBEDDING_DIM), np.float32)

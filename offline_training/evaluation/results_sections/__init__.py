@@ -18,4 +18,5 @@ SECTIONS = {
     'benchmark training': 'offline_training.evaluation.results_sections.benchmark_training',
     'sizes': 'offline_training.evaluation.results_sections.sizes',
     'experiment_recipe': 'offline_training.evaluation.results_sections.experiment_recipe',
+    'experiment_limits': 'offline_training.evaluation.results_sections.experiment_limits',
 }

@@ -15,7 +15,11 @@ from offline_training.commands import evaluate, stream_evaluate
 from offline_training.datasets.mot_layout import read_sequence
 from offline_training.datasets.mot_writing import GroundTruthRow, SequenceWriter
 from offline_training.evaluation.inference import open_detector, run_sequence
-from offline_training.evaluation.streaming_latency import choose_latency, DrawnLatency
+from offline_training.evaluation.streaming_latency import (
+    choose_latency,
+    DrawnLatency,
+    TimedNetwork,
+)
 from offline_training.evaluation.streaming_run import StreamedSequence
 from offline_training.evaluation.streaming_scores import score_offline
 from offline_training.evaluation.tracking_scores import score_class
@@ -142,6 +146,11 @@ def test_the_ladder_has_a_place_where_it_collapses(model, data, tmp_path, capsys
     table = capsys.readouterr().out
     assert 'offline, drive' in table
     assert '0.25x, drive' in table
+    assert main(['results', '--json', str(out)]) == 0
+    page = capsys.readouterr().out
+    assert '## Streaming scores of scripted' in page
+    assert 'student 50 ms; eta 0, forecast off' in page
+    assert table.strip() in page
 
 
 def test_one_period_may_be_forgiven(model, data):
@@ -184,18 +193,24 @@ def test_measured_runtimes(model, data):
     assert 'wall clock' in report['latency']
 
 
+def network(name, size_wh=SIZE_WH):
+    return TimedNetwork(name=name, input_size_wh=size_wh)
+
+
 def benchmark_file(path, samples):
     models = {
         name: {'turns': [{'samples_ms': list(of_turn)} for of_turn in turns]}
         for name, turns in samples.items()
     }
-    path.write_text(json.dumps({'kind': 'benchmark pipeline', 'models': models}))
+    path.write_text(
+        json.dumps({'kind': 'benchmark pipeline', 'size_wh': list(SIZE_WH), 'models': models})
+    )
     return path
 
 
 def test_runtimes_are_drawn_from_a_benchmark(model, data, tmp_path):
     file = benchmark_file(tmp_path / 'speed.json', {'scripted': [[10, 20], [30]]})
-    choice = choose_latency(str(file), student='scripted')
+    choice = choose_latency(str(file), student=network('scripted'))
     assert choice.samples_ms == {'student': (10.0, 20.0, 30.0)}
     drawn = [choice.source(speed_factor=2, seed=5) for _ in range(2)]
     first, again = ([s.duration_ns('student', 0) for _ in range(200)] for s in drawn)
@@ -208,7 +223,9 @@ def test_runtimes_are_drawn_from_a_benchmark(model, data, tmp_path):
     )
     assert one['rungs'] == two['rungs']
     assert one['latency'] == 'drawn from speed.json: 3 samples of scripted'
-    pair = choose_latency('17,60', student='s', teacher='t').source(speed_factor=1, seed=0)
+    pair = choose_latency('17,60', student=network('s'), teacher=network('t')).source(
+        speed_factor=1, seed=0
+    )
     assert isinstance(pair, DrawnLatency)
     assert pair.duration_ns('teacher', 0) == 60_000_000
 
@@ -217,14 +234,14 @@ def test_the_benchmark_writes_what_is_drawn(model, data, tmp_path):
     out = tmp_path / 'speed.json'
     code = main(
         [
-            *('benchmark', 'pipeline', '--models', model, '--size', '128x96'),
+            *('benchmark', 'pipeline', '--models', model, '--size', '320x192'),
             *('--input', str(data), '--frames', '3', '--warm-up', '1', '--repeats', '2'),
             *('--threads', '1'),
             *('--json', str(out)),
         ]
     )
     assert code == 0
-    samples = choose_latency(str(out), student='scripted').samples_ms
+    samples = choose_latency(str(out), student=network('scripted')).samples_ms
     assert len(samples['student']) == 6
     measured = json.loads(out.read_text())['models']['scripted']
     turn = measured['turns'][0]
@@ -245,22 +262,26 @@ def test_the_benchmark_writes_what_is_drawn(model, data, tmp_path):
 )
 def test_runtimes_that_are_none(text, error, message):
     with pytest.raises(error, match=message):
-        choose_latency(text, student='student')
+        choose_latency(text, student=network('student'))
 
 
 def test_files_without_runtimes(tmp_path):
     file = tmp_path / 'speed.json'
+    head, other = (
+        f'{{"kind": "benchmark pipeline", "size_wh": {size}' for size in ('[320, 192]', '[64, 32]')
+    )
     for content, message in (
         ('{', 'not a JSON file'),
         ('[]', 'not a JSON file'),
         ('{"kind": "evaluation"}', "of kind 'evaluation'"),
-        ('{"kind": "benchmark pipeline", "models": {"x": {}}}', 'no runtimes of net, only of x'),
-        ('{"kind": "benchmark pipeline", "models": {"net": {"turns": [{}]}}}', 'measure again'),
-        ('{"kind": "benchmark pipeline", "models": {"net": 5}}', 'measure again'),
+        (f'{head}, "models": {{"x": {{}}}}}}', 'no runtimes of net, only of x'),
+        (f'{head}, "models": {{"net": {{"turns": [{{}}]}}}}}}', 'measure again'),
+        (f'{head}, "models": {{"net": 5}}}}', 'measure again'),
+        (f'{other}, "models": {{"net": 5}}}}', r'\[64, 32\], net has 320x192'),
     ):
         file.write_text(content)
         with pytest.raises(InputError, match=message):
-            choose_latency(str(file), student='net')
+            choose_latency(str(file), student=network('net'))
 
 
 def test_options_that_make_no_sense(model, data):

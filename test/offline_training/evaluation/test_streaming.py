@@ -127,6 +127,27 @@ def test_the_last_output_to_be_ready_counts():
     assert frames(used_outputs(outputs, 5, FPS)) == [None, None, None, 0, 0]
 
 
+def test_random_schedules_against_the_definitions():
+    """The mailbox and the pairing, written down once more frame by frame without a shortcut."""
+    random = np.random.default_rng(3)
+    for _ in range(50):
+        n, fps, eta = 30, float(random.choice([7.5, 10, 30])), float(random.choice([0, -1]))
+        needed = random.gamma(2.0, 0.8, n) + 0.01  # continuous: nothing ends with a frame
+        outputs = play(n, needed.tolist(), fps=fps)
+        free, taken = 0.0, -1  # in frame periods
+        for k, output in enumerate(outputs):
+            waiting = [i for i in range(taken + 1, n) if i <= free]
+            taken = waiting[-1] if waiting else taken + 1
+            free = max(free, float(taken)) + needed[k]
+            assert output.frame_index == taken
+            assert output.ready_ns * fps / NS == pytest.approx(free, abs=1e-5)
+        assert taken == n - 1
+        used = used_outputs(outputs, n, fps, eta=eta)
+        for i in range(n):
+            ready = [o for o in outputs if o.ready_ns / NS <= (i - eta) / fps]
+            assert used[i] is (ready[-1] if ready else None)
+
+
 def test_nothing_is_ever_ready():
     outputs = play(3, 50)
     used = used_outputs(outputs, 3, FPS)

@@ -28,6 +28,23 @@ def test_focal_is_fairmots_formula():
     )
 
 
+def test_focal_equals_the_clamped_sigmoid_inside_its_range():
+    """FairMOT clamps p to 1e-4 .. 1 - 1e-4: logits within 9.21 give the same loss and gradient."""
+    torch.manual_seed(1)
+    target = torch.rand(2, 3, 6, 8, dtype=torch.float64) * 0.99
+    target[:, :, 2, 3] = 1
+    logits = (torch.rand(2, 3, 6, 8, dtype=torch.float64) * 18 - 9).requires_grad_()
+    ours = heatmap_focal(logits, target, torch.ones_like(target))
+    (our_gradient,) = torch.autograd.grad(ours, logits)
+    p = logits.sigmoid().clamp(1e-4, 1 - 1e-4)
+    at = ((1 - p) ** 2 * p.log())[target == 1].sum()
+    off = ((1 - target) ** 4 * p**2 * (1 - p).log())[target < 1].sum()
+    theirs = -(at + off) / 6
+    (their_gradient,) = torch.autograd.grad(theirs, logits)
+    assert ours.item() == pytest.approx(theirs.item(), rel=1e-6)
+    torch.testing.assert_close(our_gradient, their_gradient, rtol=1e-6, atol=1e-9)
+
+
 def test_focal_ignores_what_is_not_to_be_learned_but_keeps_centres():
     target = torch.zeros(1, 1, 4, 4)
     target[0, 0, 1, 1] = 1
@@ -43,7 +60,9 @@ def test_focal_without_objects_is_finite():
 
 
 def test_l1():
-    assert l1(torch.tensor([[1.0, 3.0]]), torch.tensor([[2.0, 1.0]])).item() == 1.5
+    assert l1(torch.tensor([[1.0, 3.0]]), torch.tensor([[2.0, 1.0]])).item() == pytest.approx(
+        3 / (2 + 1e-4)
+    )
     assert l1(torch.zeros(0, 4), torch.zeros(0, 4)).item() == 0
 
 

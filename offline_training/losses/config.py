@@ -1,0 +1,40 @@
+"""Options of the joint loss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mot_compress_ros.options import option
+from offline_training.losses.balance import BALANCES
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossConfig:
+    """Weight of each part, by the part's name in `losses.PARTS`; a part of weight 0 is left out.
+
+    FairMOT's are heatmap 1, wh_l1 0.1 (0.5 in its recipe of the light YOLO), offset 1 and
+    identity_ce, balanced by learning; `config/training/fairmot_*.yaml` has them. The defaults are
+    ours: the GIoU part, which FairMOT does not have, carries most of the box, re-ID is learned
+    from pairs, and the balance is fixed.
+    """
+
+    heatmap: float = option(1.0, 'centre heat map, focal', minimum=0.0)
+    wh_l1: float = option(0.1, 'box extents, L1', minimum=0.0)
+    wh_giou: float = option(2.0, 'box extents, 1 - GIoU', minimum=0.0)
+    offset: float = option(1.0, 'sub-cell offset, L1', minimum=0.0)
+    reid: float = option(0.3, 're-ID embeddings, contrastive', minimum=0.0)
+    identity_ce: float = option(
+        0.0, 're-ID embeddings, cross entropy of an identity classifier (FairMOT)', minimum=0.0
+    )
+    triplet: float = option(0.0, 're-ID embeddings, batch-hard triplets', minimum=0.0)
+    circle: float = option(0.0, 're-ID embeddings, circle loss', minimum=0.0)
+    triplet_margin: float = option(0.3, 'triplet: margin between distances', minimum=0.0)
+    circle_margin: float = option(
+        0.25, 'circle: relaxation of the similarities', minimum=0.0, maximum=1.0
+    )
+    circle_scale: float = option(64.0, 'circle: scale of the similarities', minimum=1.0)
+    balance: str = option(
+        'fixed', 'how detection and re-ID are weighed against each other', choices=tuple(BALANCES)
+    )
+    s_detection: float = option(-1.85, 'learned balance: log variance of detection at the start')
+    s_identity: float = option(-1.05, 'learned balance: log variance of re-ID at the start')
