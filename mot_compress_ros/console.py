@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+import os
 import shutil
 import sys
 import time
@@ -19,8 +20,11 @@ _FALLBACK_COLUMNS = 100
 def say(text: str, *, stream: TextIO | None = None) -> None:
     """Write one line to standard output, or to `stream`."""
     out = stream or sys.stdout
-    out.write(f'{text}\n')
-    out.flush()
+    try:
+        out.write(f'{text}\n')
+        out.flush()
+    except BrokenPipeError:  # a reader such as `head` has seen enough; the work goes on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
 
 
 def complain(text: str) -> None:

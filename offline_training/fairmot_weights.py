@@ -110,7 +110,10 @@ def import_weights(checkpoint: Checkpoint, *, file_name: str) -> ImportedWeights
     return ImportedWeights(
         architecture=architecture,
         tensors={own: used[key].contiguous() for key, (own, _) in expected.items()},
-        leftovers={key: tensor.contiguous() for key, tensor in leftovers.items()},
+        # Copies: safetensors refuses tensors that share memory, as tied ones do.
+        leftovers={
+            k: t.clone(memory_format=torch.contiguous_format) for k, t in leftovers.items()
+        },
         origin={
             'layout': LAYOUT,
             'file': file_name,
@@ -201,5 +204,5 @@ def _check_keys(
 
 
 def _four_rows(wh: Tensor) -> Tensor:
-    """Rows w, h -> rows left, top, right, bottom."""
-    return torch.cat([wh, wh]) / 2
+    """Rows w, h -> rows left, top, right, bottom; float32, for fp16 cannot halve its smallest."""
+    return torch.cat([wh, wh]).float() / 2

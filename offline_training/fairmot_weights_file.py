@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import hashlib
 from pathlib import Path
 import re
+import stat
 import zipfile
 
 import torch
@@ -110,7 +111,10 @@ def write_checkpoint(path: Path, tensors: Mapping[str, Tensor], *, epoch: int) -
 def _check_file(path: Path) -> None:
     """The first bytes and the size, before anything reads the rest."""
     try:
-        size = path.stat().st_size
+        status = path.stat()
+        if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+            raise InputError(f'{path}: a pipe or a device, expected a file')
+        size = status.st_size
         with path.open('rb') as file:
             head = file.read(64)
     except OSError as error:
@@ -188,6 +192,8 @@ def _refusal(key: object, value: object) -> str:
         return f'a {type(value).__name__}, expected a tensor'
     if value.layout is not torch.strided or value.is_quantized or value.device.type != 'cpu':
         return f'a {value.layout} tensor on {value.device}, expected plain values'
+    if value.is_nested or value.is_neg():
+        return 'a nested or negated tensor, expected plain values'
     if value.numel() * value.element_size() > value.untyped_storage().nbytes():
         return f'shape {tuple(value.shape)} is more than the file holds'
     if key.endswith(COUNTER):

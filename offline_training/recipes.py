@@ -39,11 +39,16 @@ class RecipeConfig:
     loss: LossConfig = field(default_factory=LossConfig)
 
     def __post_init__(self) -> None:
-        if self.architecture.n_class != len(CLASS_NAMES):
+        if self.architecture.n_class > len(CLASS_NAMES):
             raise InvalidOptionError(
-                f'architecture.n_class: got {self.architecture.n_class}, expected '
+                f'architecture.n_class: got {self.architecture.n_class}, expected at most '
                 f'{len(CLASS_NAMES)}: the data sets have {", ".join(CLASS_NAMES)}'
             )
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """What is learned: the first classes of the product, as many as the network has."""
+        return CLASS_NAMES[: self.architecture.n_class]
 
 
 @dataclass(frozen=True, kw_only=True)

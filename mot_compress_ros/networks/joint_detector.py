@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
+import torch
 from torch import nn, Tensor
 
 from mot_compress_ros.networks.backbones import BACKBONES
@@ -42,26 +44,31 @@ class JointDetector(nn.Module):
     normalised, `reg` (B, 2, h, w) sub-cell offsets (x, y). H and W are multiples of 32. The keys
     of its state dict are `backbone.*`, `hm.*`, `wh.*`, `id.*` and `reg.*`; `public_layout` turns
     them into those of the published checkpoints.
+
+    `config` is what it was made of, with the published values in the place of zeros.
     """
 
     def __init__(self, config: ArchitectureConfig) -> None:
         super().__init__()
-        self.config = config
         family = BACKBONES[config.name]
-        self.backbone = family.make(width=config.width or family.width)
+        width = config.width or family.width
+        self.backbone = family.make(width=width)
         channels = int(self.backbone.out_channels)  # type: ignore[arg-type]
         hidden = config.head_channels or family.head_channels or channels
-
-        def head(outputs: int, bias: float = 0.0) -> Head:
-            activation = family.head_activation
-            return Head(channels, outputs, hidden=hidden, activation=activation, bias=bias)
-
-        self.hm = head(config.n_class, HEATMAP_BIAS)
-        self.wh = head(4)
-        self.id = head(config.embedding_dim)
-        self.reg = head(2)
+        self.config = replace(config, width=width, head_channels=hidden)
+        head = partial(Head, channels, hidden=hidden, activation=family.head_activation)
+        self.hm = head(config.n_class, bias=HEATMAP_BIAS)
+        self.wh = head(4, last_std=family.head_last_std)
+        self.id = head(config.embedding_dim, last_std=family.head_last_std)
+        self.reg = head(2, last_std=family.head_last_std)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Evaluate backbone and heads."""
         feature = self.backbone(images)  # (B, C, H / 4, W / 4)
         return {name: getattr(self, name)(feature) for name in HEADS}
+
+
+def spelled_out(config: ArchitectureConfig) -> ArchitectureConfig:
+    """The same network with the published values in the place of zeros."""
+    with torch.device('meta'):  # shapes alone, no memory
+        return JointDetector(config).config

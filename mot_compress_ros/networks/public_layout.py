@@ -1,4 +1,4 @@
-"""Public key layouts: a state dict as the network's published checkpoints name it, and back.
+"""Public key layouts: a state dict as the network's published checkpoints name it.
 
 Here every network is a `JointDetector`: keys `backbone.*` and `{hm,wh,id,reg}.*`. Below
 `backbone.`, each backbone names its parameters as its publication does, so that the two layouts
@@ -13,7 +13,6 @@ import re
 from typing import TypeVar
 
 from mot_compress_ros.networks.backbones import BACKBONES
-from mot_compress_ros.networks.heads import HEADS
 
 T = TypeVar('T')
 OURS = 'backbone.'
@@ -32,22 +31,6 @@ def to_public(state: Mapping[str, T], name: str) -> dict[str, T]:
         prefix + key.removeprefix(OURS) if key.startswith(OURS) else key: value
         for key, value in state.items()
     }
-
-
-def from_public(state: Mapping[str, T], name: str) -> dict[str, T]:
-    """Entries of a public state dict under the keys of a `JointDetector`; dead ones are left out.
-
-    A leading `module.` is taken off. Keys that are no network's keep a place below `backbone.`,
-    so that loading names them.
-    """
-    prefix = BACKBONES[name].public_prefix
-    ours = {}
-    for key, value in state.items():
-        key = key.removeprefix(DATA_PARALLEL)
-        if not is_dead(key, name):
-            is_head = key.split('.', 1)[0] in HEADS
-            ours[key if is_head else OURS + key.removeprefix(prefix)] = value
-    return ours
 
 
 def is_dead(public_key: str, name: str) -> bool:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
 FILE_SUFFIXES = ('.mcap', '.db3')
+# The node and the replay draw on such a topic; only a recording of theirs has it.
+_DRAWN = '/debug_image'
 # Enough stamps for a robust frame rate, few enough to be read at once.
 _STAMPS_FOR_RATE = 50
 
@@ -245,9 +247,10 @@ def _chosen_topic(path: Path, topics: dict[str, int], wanted: str) -> str:
         if wanted not in topics:
             raise InputError(f'{path}: no image topic {wanted}; there are: {listing}')
         return wanted
-    if len(topics) > 1:
+    seen = [name for name in topics if _DRAWN not in name] or list(topics)
+    if len(seen) > 1:
         raise InputError(f'{path}: several image topics, choose one with --topic: {listing}')
-    return next(iter(topics))
+    return seen[0]
 
 
 def _rate_hz(stamps_ns: list[int]) -> float:

@@ -11,7 +11,6 @@ import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 import itertools
-import json
 import os
 from pathlib import Path
 import time
@@ -25,6 +24,7 @@ from mot_compress_ros.health import Health
 from offline_training.command_options import parse_size
 from offline_training.environment import command_line, describe_environment
 from offline_training.evaluation.tables import benchmark_table
+from offline_training.report_files import check_writable, write_report
 
 if TYPE_CHECKING:
     from mot_compress_ros.datatypes import Frame
@@ -62,11 +62,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure, print and write; returns the exit code."""
+    check_writable(args.json)
     report = measure(args)
     say(benchmark_table(report))
     if args.json:
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        args.json.write_text(json.dumps(report, indent=2) + '\n', encoding='utf-8')
+        write_report(args.json, report)
     return 0
 
 

@@ -25,6 +25,7 @@ from mot_compress_ros.options import to_mapping
 from offline_training.command_options import parse_settings, parse_size
 from offline_training.environment import command_line, describe_environment
 from offline_training.evaluation.results_sections.benchmark_training import training_tables
+from offline_training.report_files import check_writable, write_report
 
 if TYPE_CHECKING:
     from offline_training.datasets.training_images import TrainingSource
@@ -68,11 +69,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure, print and write; returns the exit code."""
+    check_writable(args.json)
     report = measure(args)
     say(training_tables(report))
     if args.json:
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        args.json.write_text(json.dumps(report, indent=2) + '\n', encoding='utf-8')
+        write_report(args.json, report)
     return 0
 
 
@@ -167,7 +168,11 @@ def _load(
     if not args.data:
         _render(args, folder / str(OWN['path']))
     return recipes, {
-        name: collect_sources(recipe.sources if args.data else [OWN], args.data or folder)
+        name: collect_sources(
+            recipe.sources if args.data else [OWN],
+            args.data or folder,
+            n_class=len(recipe.config.class_names),
+        )
         for name, recipe in recipes.items()
     }
 

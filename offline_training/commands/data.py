@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 import importlib
-import json
 import os
 from pathlib import Path
 from types import ModuleType
@@ -92,7 +91,9 @@ def _inspect(args: argparse.Namespace) -> int:
     from offline_training.datasets.inspection import image_count, inspect
     from offline_training.datasets.inspection_table import inspection_text
     from offline_training.datasets.opening import open_set
+    from offline_training.report_files import check_writable, write_report
 
+    check_writable(args.json)
     threads = args.threads or min(_MAX_THREADS, len(os.sched_getaffinity(0)))
     if threads < 1:
         raise InvalidOptionError(f'--threads {threads}: expected at least 1')
@@ -109,10 +110,10 @@ def _inspect(args: argparse.Namespace) -> int:
         output.mkdir(parents=True, exist_ok=True)
         write_contact_sheet(output / 'contact_sheet.png', labelled, sheet)
         write_size_histogram(output / 'sizes.png', labelled)
-        if args.json:
-            _write_json(args.json, labelled, found)
     except OSError as error:
         raise InputError(f'{output}: cannot be written ({error})') from error
+    if args.json:
+        write_report(args.json, _report(labelled, found))
     say(f'\nPictures: {output / "contact_sheet.png"}, {output / "sizes.png"}')
     if found.faults:
         complain(f'{args.path}: {len(found.faults)} images are damaged: listed above')
@@ -151,8 +152,8 @@ def _split(args: argparse.Namespace) -> int:
     labelled = open_set(args.path, _settings(args))
     with appearing_folder(args.output) as folder:
         parts = write_split(labelled, folder, fraction=args.fraction)
-    columns = zip(*parts.values(), strict=True)
-    rows = [(pair[0].name, *(str(len(part)) for part in pair)) for pair in columns]
+    columns = zip(labelled.sequences, *parts.values(), strict=True)
+    rows = [(whole.name, *(str(len(part)) for part in pair)) for whole, *pair in columns]
     say(markdown_table(('sequence', *(f'{name} frames' for name in parts)), rows))
     return 0
 
@@ -172,19 +173,16 @@ def _settings(args: argparse.Namespace) -> dict[str, object]:
     return settings | {name: value for name, value in given.items() if value is not None}
 
 
-def _write_json(path: Path, labelled: LabelledSet, found: Inspection) -> None:
+def _report(labelled: LabelledSet, found: Inspection) -> dict[str, object]:
     from offline_training.datasets.inspection_table import inspection_json
     from offline_training.environment import command_line, describe_environment
 
-    document = {
+    return {
         'kind': 'data_inspection',
         'command': command_line(),
         'environment': describe_environment(),
         **inspection_json(labelled, found),
     }
-    part = path.with_name(f'.{path.name}.part')
-    part.write_text(json.dumps(document, indent=2) + '\n', encoding='utf-8')
-    part.replace(path)
 
 
 # Name of the sub-verb: help, what declares its arguments, what runs it.

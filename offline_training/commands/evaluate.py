@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-import json
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
-from mot_compress_ros.console import complain, ProgressLine, say
+from mot_compress_ros.console import complain, say
 from mot_compress_ros.errors import InputError, InvalidOptionError
 from offline_training.evaluation.protocols import PROTOCOLS
 from offline_training.parallel import add_parallel_arguments
@@ -103,7 +102,9 @@ def add_truth_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run, score, print and write; returns the exit code."""
     from offline_training.evaluation.tables import evaluation_table
+    from offline_training.report_files import check_writable, write_report
 
+    check_writable(args.json)
     if not (args.data or args.partly_labelled or args.bdd):
         raise InputError('nothing to evaluate on: give --data, --partly-labelled or --bdd')
     if args.update_manifest and args.teacher:
@@ -117,7 +118,7 @@ def run(args: argparse.Namespace) -> int:
     report = evaluate(args)
     say(evaluation_table(report))
     if args.json:
-        write_json(args.json, report)
+        write_report(args.json, report)
     if report['failed']:
         for name, error in report['failed'].items():
             complain(f'error: {name}: {error}')
@@ -125,14 +126,6 @@ def run(args: argparse.Namespace) -> int:
     if args.update_manifest:
         update_manifest(args.model, report)
     return 0
-
-
-def write_json(path: Path, report: Mapping[str, object]) -> None:
-    """Write a report; a kill leaves the old file or the new one, never half of one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_name(f'{path.name}.part')
-    half.write_text(json.dumps(report, indent=1) + '\n', encoding='utf-8')
-    half.replace(path)
 
 
 def update_manifest(model: str, report: dict[str, object]) -> None:
@@ -150,6 +143,7 @@ def evaluate(args: argparse.Namespace) -> dict[str, Any]:
     """All scores, as they are written to JSON."""
     from mot_compress_ros.options import to_mapping
     from offline_training.environment import command_line, describe_environment
+    from offline_training.evaluation.image_sets import score_image_sets
     from offline_training.evaluation.scoring_many import score_sequences
     from offline_training.evaluation.sequence_scorer import SequenceScorer
 
@@ -170,6 +164,7 @@ def evaluate(args: argparse.Namespace) -> dict[str, Any]:
     )
     student, teacher = scorer.student_detector, scorer.teacher_detector
     outcomes = score_sequences(jobs, scorer, workers=args.workers, address=args.ray)
+    image_sets, failed_sets = score_image_sets(_image_sets(sets, args), student, teacher)
     return {
         'kind': 'evaluation',
         'command': command_line(),
@@ -181,8 +176,8 @@ def evaluate(args: argparse.Namespace) -> dict[str, Any]:
         'sizes': _sizes_json(student, teacher),
         'options': dict(to_mapping(config)),
         **_scores_json([o.result for o in outcomes if o.result], args.protocol, bootstrap),
-        'failed': {o.name: o.error for o in outcomes if o.error},
-        'image_sets': _score_images(_image_sets(sets, args), student, teacher),
+        'failed': {o.name: o.error for o in outcomes if o.error} | failed_sets,
+        'image_sets': image_sets,
     }
 
 
@@ -310,10 +305,6 @@ def _judges(
     return {judge.name: judge for judge in truth}
 
 
-def _progress(line: ProgressLine, label: str) -> Callable[[int], None]:
-    return lambda done: line.update(done, lambda: label)
-
-
 def _check_names(names: list[str]) -> None:
     doubles = sorted({name for name in names if names.count(name) > 1})
     if doubles:
@@ -347,7 +338,7 @@ def _scores_json(
 ) -> dict[str, object]:
     from offline_training.evaluation.protocols.judge import open_protocol
     from offline_training.evaluation.reid_scores import combined_reid_json
-    from offline_training.evaluation.report import combined_json
+    from offline_training.evaluation.report import combined_detection_json, combined_json
 
     origins = {outcome.name: outcome.origin for outcome in outcomes}
     return {
@@ -357,6 +348,9 @@ def _scores_json(
             origins,
             class_names=open_protocol(protocol).CLASS_NAMES,
             bootstrap=bootstrap,
+        ),
+        'combined_detection': combined_detection_json(
+            [(o.name, o.origin, o.detection) for o in outcomes if o.detection]
         ),
         'combined_reid': combined_reid_json([(o.origin, o.reid) for o in outcomes]),
     }
@@ -374,25 +368,3 @@ def _image_sets(
         images = read_set(args.bdd, settings).images
         found.append((f'{args.bdd.name} {args.bdd_split}', images))
     return found
-
-
-def _score_images(
-    image_sets: Sequence[tuple[str, tuple[LabelledImage, ...]]],
-    student: Detector,
-    teacher: Detector | None,
-) -> list[dict[str, object]]:
-    from offline_training.evaluation.inference import detect_images
-    from offline_training.evaluation.report import image_set_json
-
-    scored = []
-    for name, images in image_sets:
-        for detector in (student, teacher):
-            if detector is None:
-                continue
-            with ProgressLine(len(images)) as line:
-                paths = [image.path for image in images]
-                found = detect_images(paths, detector, progress=_progress(line, name))
-            known = range(len(detector.class_names))
-            scores = image_set_json(name, images, found, known_classes=known)
-            scored.append({'model': detector.name, **scores})
-    return scored

@@ -24,7 +24,8 @@ def run(args: argparse.Namespace) -> int:
 
     bundle = load_bundle(args.bundle)
     tensors, missing = export_tensors(bundle)
-    epoch = int(origin_of(bundle).get('epoch') or 0)
+    epoch = origin_of(bundle).get('epoch')
+    epoch = epoch if isinstance(epoch, int) else 0  # of a bare state dict it is not known
     write_checkpoint(args.file, tensors, epoch=epoch)
     say(f'{args.file}: {len(tensors)} tensors, float32, epoch {epoch}')
     if missing:

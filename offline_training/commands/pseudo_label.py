@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from mot_compress_ros.console import say
+from mot_compress_ros.console import complain, say
 from mot_compress_ros.errors import InvalidOptionError
 from mot_compress_ros.options import from_mapping, to_mapping
 from offline_training.command_options import parse_settings
@@ -21,6 +21,7 @@ from offline_training.pseudo_labels.labelling import (
     without_doubles,
 )
 from offline_training.pseudo_labels.linking import link, LinkConfig, LinkedTrack, scaled
+from offline_training.report_files import check_writable, write_report
 
 HELP = 'label an unlabelled clip with a COCO detector and offline tracking'
 MIN_SCORE = 0.15
@@ -33,7 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--detector', type=Path, required=True, help='YOLOX COCO ONNX file')
     parser.add_argument('--tiles', default='', help='COLUMNSxROWS; default: by the aspect ratio')
     parser.add_argument('--stride', type=int, default=1, help='take every n-th frame')
-    parser.add_argument('--max-frames', type=int, default=150)
+    parser.add_argument(
+        '--max-frames', type=int, default=150, help='label so many at most; default: 150'
+    )
     parser.add_argument('--max-width', type=int, default=640, help='of the images written, px')
     parser.add_argument(
         '--fps', type=float, help='true frame rate; default: what the video says, 10 for a folder'
@@ -52,6 +55,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Detect, link, write; returns the exit code."""
+    from offline_training.environment import command_line, describe_environment
+
+    check_writable(args.json)
     config = link_config(args.link)
     if args.max_width < 1:
         raise InvalidOptionError(f'--max-width {args.max_width}: expected at least 1')
@@ -59,6 +65,11 @@ def run(args: argparse.Namespace) -> int:
         raise InvalidOptionError(f'--threads {args.threads}: expected at least 1')
     refuse_existing(args.output)
     clip = Clip(args.source, stride=args.stride, max_frames=args.max_frames, fps=args.fps)
+    if clip.n_left_out:
+        complain(
+            f'{args.source}: the first {len(clip)} frames are labelled, --max-frames leaves '
+            f'{clip.n_left_out} out'
+        )
     detector = CocoDetector(args.detector, threads=args.threads, min_score=MIN_SCORE)
     found, images = detect_clip(clip, detector, tiles=args.tiles, max_width=args.max_width)
     factor = images[0][1]
@@ -76,7 +87,8 @@ def run(args: argparse.Namespace) -> int:
     summary = _summary(tracks, rows, n_frames=len(images), config=config, source=args.source)
     say(json.dumps(summary, indent=2))
     if args.json:
-        args.json.write_text(json.dumps(summary, indent=2) + '\n', encoding='utf-8')
+        report = {'command': command_line(), 'environment': describe_environment(), **summary}
+        write_report(args.json, {'kind': 'pseudo_labels', **report})
     return 0
 
 

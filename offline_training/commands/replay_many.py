@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping, Sequence
 from functools import partial
-import json
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
@@ -40,7 +39,9 @@ def run(args: argparse.Namespace) -> int:
     """Replay all, print and write; exit code 1 where one failed or ended early."""
     from offline_training.environment import command_line, describe_environment
     from offline_training.parallel import failures, run_all
+    from offline_training.report_files import check_writable, write_report
 
+    check_writable(args.json)
     tasks = replay_tasks(args)
     function = partial(replay_one, config=build_config(args))
     with ProgressLine(len(tasks)) as line:
@@ -59,8 +60,7 @@ def run(args: argparse.Namespace) -> int:
             'environment': describe_environment(),
             'replays': [{'name': o.name, 'error': o.error, 'summary': o.result} for o in outcomes],
         }
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        args.json.write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')
+        write_report(args.json, content)
     early = [
         f'{o.name}: {o.result["reason"] or "ended early"}'
         for o in outcomes

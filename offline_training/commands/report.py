@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mot_compress_ros.console import say
+from mot_compress_ros.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,26 +34,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Read, draw and write; returns the exit code."""
+    from offline_training.report_files import check_writable, write_text
     from offline_training.reports.page import render_page, sections_of
     from offline_training.reports.runs import read_runs
 
+    check_writable(args.output)
+    if args.png:
+        _make_folder(args.png)
     sections = sections_of(read_runs(args.runs))
-    page = render_page(sections, title=args.title)
-    args.output.parent.mkdir(parents=True, exist_ok=True)
-    temporary = args.output.with_name(f'{args.output.name}.new')
-    temporary.write_text(page, encoding='utf-8')
-    temporary.replace(args.output)
+    write_text(args.output, render_page(sections, title=args.title))
     say(f'wrote {args.output}')
     if args.png:
         _write_pngs(sections, args.png)
     return 0
 
 
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f'{folder}: cannot be written ({error.strerror})') from None
+
+
 def _write_pngs(sections: Sequence[Section], folder: Path) -> None:
     from offline_training.reports.content import Chart
     from offline_training.reports.figures import write_png
 
-    folder.mkdir(parents=True, exist_ok=True)
     charts: list[Chart] = [
         part for section in sections for part in section.parts if isinstance(part, Chart)
     ]

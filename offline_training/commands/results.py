@@ -23,10 +23,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Read, render and write; returns the exit code."""
     from offline_training.evaluation.results_page import results_page
+    from offline_training.report_files import check_writable, write_text
 
+    check_writable(args.output)
     page = results_page([read_report(path) for path in args.json])
     if args.output:
-        args.output.write_text(page, encoding='utf-8')
+        write_text(args.output, page)
     else:
         sys.stdout.write(page)
     return 0

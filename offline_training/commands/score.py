@@ -13,7 +13,6 @@ from offline_training.commands.evaluate import (
     add_truth_arguments,
     bootstrap_config,
     set_settings,
-    write_json,
 )
 
 if TYPE_CHECKING:
@@ -52,11 +51,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Read, score, print and write; returns the exit code."""
     from offline_training.evaluation.tables import evaluation_table
+    from offline_training.report_files import check_writable, write_report
 
+    check_writable(args.json)
     report = score(args)
     say(evaluation_table(report))
     if args.json:
-        write_json(args.json, report)
+        write_report(args.json, report)
     return 0
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass
-import json
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
@@ -58,7 +57,9 @@ def run(args: argparse.Namespace) -> int:
     """Count, print and write; returns the exit code."""
     from mot_compress_ros.networks.zoo import ZOO
     from offline_training.environment import command_line, describe_environment
+    from offline_training.report_files import check_writable, write_report
 
+    check_writable(args.json)
     if args.identities < 0:
         raise InvalidOptionError(f'--identities: got {args.identities}, expected 0 or more')
     names = args.models or list(ZOO)
@@ -72,8 +73,7 @@ def run(args: argparse.Namespace) -> int:
             'identities': args.identities,
             'models': found,
         }
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        args.json.write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')
+        write_report(args.json, content)
     return 0
 
 

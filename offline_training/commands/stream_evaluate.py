@@ -15,6 +15,7 @@ from mot_compress_ros.errors import InputError, InvalidOptionError
 if TYPE_CHECKING:
     from mot_compress_ros.inference import Detector
     from offline_training.datasets.records import LabelledSequence
+    from offline_training.evaluation.bootstrap import BootstrapConfig
     from offline_training.evaluation.streaming_latency import LatencyChoice, TimedNetwork
     from offline_training.evaluation.streaming_run import StreamedSequence
     from offline_training.evaluation.streaming_scores import StreamingConfig
@@ -64,7 +65,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action='store_true',
         help='wait for the next frame where that gives fresher outputs',
     )
-    parser.add_argument('--seed', type=int, default=0, help='of the drawn runtimes')
+    parser.add_argument(
+        '--resamples', type=int, default=1000, help='draws of the confidence intervals; 0: none'
+    )
+    parser.add_argument(
+        '--seed', type=int, default=0, help='of the drawn runtimes and of the intervals'
+    )
     parser.add_argument('--threads', type=int, default=0, help='CPU threads; 0: all')
     parser.add_argument(
         '--set', action='append', default=[], metavar='NAME=VALUE', help='a pipeline option'
@@ -75,13 +81,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run, score, print, draw and write; returns the exit code."""
-    from offline_training.commands.evaluate import write_json
     from offline_training.evaluation.streaming_tables import streaming_table
+    from offline_training.report_files import check_writable, write_report
 
+    check_writable(args.json, args.plot)
     report = stream_evaluate(args)
     say(streaming_table(report))
     if args.json:
-        write_json(args.json, report)
+        write_report(args.json, report)
     if args.plot:
         _plot(report, args.plot)
     return 0
@@ -95,7 +102,7 @@ def stream_evaluate(args: argparse.Namespace) -> dict[str, object]:
         InputError: a sequence cannot be read.
     """
     from mot_compress_ros.options import from_mapping, to_mapping
-    from offline_training.commands.evaluate import pipeline_config
+    from offline_training.commands.evaluate import bootstrap_config, pipeline_config
     from offline_training.environment import command_line, describe_environment
     from offline_training.evaluation.inference import open_detector
     from offline_training.evaluation.streaming_latency import choose_latency
@@ -103,7 +110,7 @@ def stream_evaluate(args: argparse.Namespace) -> dict[str, object]:
     from offline_training.evaluation.streaming_scores import StreamingConfig
 
     _check(args)
-    config = pipeline_config(args)
+    config, bootstrap = pipeline_config(args), bootstrap_config(args)
     sequences = _open_sequences(args.data)
     streaming = from_mapping(
         StreamingConfig,
@@ -126,7 +133,15 @@ def stream_evaluate(args: argparse.Namespace) -> dict[str, object]:
         'options': {**to_mapping(config), **to_mapping(streaming, 'streaming.')},
         'latency': latency.description,
         'seed': args.seed,
-        **_ladder(streamed, latency, streaming, factors=args.speed_factor, seed=args.seed),
+        'bootstrap': to_mapping(bootstrap) if bootstrap else None,
+        **_ladder(
+            streamed,
+            latency,
+            streaming,
+            factors=args.speed_factor,
+            seed=args.seed,
+            bootstrap=bootstrap,
+        ),
     }
 
 
@@ -148,6 +163,12 @@ def _open_sequences(folders: list[Path]) -> list[LabelledSequence]:
     doubles = sorted({name for name in names if names.count(name) > 1})
     if doubles:
         raise InputError(f'sequence {", ".join(doubles)} is given twice')
+    without = [sequence.name for sequence in sequences if not sequence.has_identities]
+    if without:
+        raise InputError(
+            f'{", ".join(without)}: identities mean nothing from frame to frame there, so tracks '
+            'cannot be scored; `evaluate` scores the detections'
+        )
     return sequences
 
 
@@ -158,6 +179,7 @@ def _ladder(
     *,
     factors: Sequence[float],
     seed: int,
+    bootstrap: BootstrapConfig | None,
 ) -> dict[str, object]:
     """The offline scores, and a rung for each speed factor."""
     from offline_training.evaluation.streaming_scores import (
@@ -173,7 +195,7 @@ def _ladder(
         with ProgressLine(len(s.sequence)) as line:
             name = s.sequence.name
             offline.append(score_offline(s, progress=_progress(line, f'{name}, offline')))
-    offline_json = scores_json(sequences, offline)
+    offline_json = scores_json(sequences, offline, bootstrap=bootstrap)
     for factor in sorted(factors):
         scores = []
         with ProgressLine(sum(map(len, sequences))) as line:
@@ -184,9 +206,10 @@ def _ladder(
                     shrinking_tail=streaming.shrinking_tail,
                     progress=_progress(line, f'speed factor {factor:g}', start=before),
                 )
-                scores.append(score_outputs(s.sequence, outputs, streaming))
-        rung = with_loss(scores_json(sequences, scores), offline_json)
-        rungs.append({'speed_factor': factor, **rung})
+                known = s.known_classes
+                scores.append(score_outputs(s.sequence, outputs, streaming, known_classes=known))
+        found = scores_json(sequences, scores, bootstrap=bootstrap)
+        rungs.append({'speed_factor': factor, **with_loss(found, offline_json)})
     return {'offline': offline_json, 'rungs': rungs}
 
 
@@ -215,6 +238,5 @@ def _plot(report: dict[str, object], path: Path) -> None:
     from offline_training.reports.sections.overview import model_name
     from offline_training.reports.sections.streaming import ladder_chart
 
-    path.parent.mkdir(parents=True, exist_ok=True)
     run = Run(label='', path=path, kind='streaming', content=report)
     write_png(ladder_chart([replace(run, label=model_name(run))]), path)

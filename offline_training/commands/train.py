@@ -13,7 +13,7 @@ from mot_compress_ros.inference.checkpoint import load_bundle, ModelManifest, sa
 from mot_compress_ros.options import to_mapping
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import nn, Tensor
 
     from mot_compress_ros.inference.checkpoint import Bundle
     from mot_compress_ros.networks import ArchitectureConfig
@@ -112,7 +112,9 @@ def _train(args: argparse.Namespace, processes: Processes) -> None:
     )
     config = recipe.config
     init = open_init(args.init, config.architecture) if args.init else None
-    sources, n_identities = number_identities(collect_sources(recipe.sources, args.data))
+    sources, n_identities = number_identities(
+        collect_sources(recipe.sources, args.data, n_class=len(config.class_names))
+    )
     for source in sources if processes.leads else ():
         boxes = sum(len(image.boxes_xyxy_px) for image in source.images)
         complain(f'{source.name}: {len(source.images)} images, {boxes} boxes')
@@ -169,17 +171,22 @@ def _digest(
 def open_init(name: str, wanted: ArchitectureConfig) -> Bundle:
     """The bundle to start from.
 
+    A zero of the one is the published value of the other.
+
     Raises:
         BundleError: it cannot be used.
         InvalidOptionError: its network is not the recipe's.
     """
+    from mot_compress_ros.inference.backends.torch_eager import architecture_of
+    from mot_compress_ros.networks import spelled_out
+
     bundle = load_bundle(name)
-    given = {**to_mapping(type(wanted)()), **bundle.manifest.architecture}
-    expected = to_mapping(wanted)
+    given = to_mapping(spelled_out(architecture_of(bundle)))
+    expected = to_mapping(spelled_out(wanted))
     differing = [
-        f'{key} {given.get(key)!r}, the recipe says {expected.get(key)!r}'
-        for key in sorted({*given, *expected})
-        if given.get(key) != expected.get(key)
+        f'{key} {given[key]!r}, the recipe says {expected[key]!r}'
+        for key in expected
+        if given[key] != expected[key]
     ]
     if differing:
         raise InvalidOptionError(
@@ -202,14 +209,14 @@ def write_bundle(
 
     Half precision halves the file; the runtimes compute in bf16, fp16 or from these values.
     """
-    from offline_training.datasets.classes import CLASS_NAMES
+    from mot_compress_ros.networks import spelled_out
     from offline_training.environment import command_line
 
     config = recipe.config
     manifest = ModelManifest(
         name=output.name,
-        architecture=to_mapping(config.architecture),
-        class_names=CLASS_NAMES,
+        architecture=to_mapping(spelled_out(config.architecture)),
+        class_names=config.class_names,
         input_size_wh=input_size_wh,
         embedding_dim=config.architecture.embedding_dim,
         training={
@@ -227,7 +234,13 @@ def write_bundle(
         },
     )
     state = model.state_dict()
-    tensors = {
-        key: (t.half() if t.is_floating_point() else t).cpu().numpy() for key, t in state.items()
-    }
+    tensors = {key: halved(tensor).cpu().numpy() for key, tensor in state.items()}
     save_bundle(output, manifest, tensors)
+
+
+def halved(tensor: Tensor) -> Tensor:
+    """Half precision where it can hold the values: a large variance would become infinite."""
+    if not tensor.is_floating_point():
+        return tensor
+    half = tensor.half()
+    return half if bool(half.isfinite().all()) else tensor.float()

@@ -9,7 +9,8 @@ The track file lies in the bag's folder or beside it, or the option `tracks` nam
 
 A frame is counted by its message on the image topic, from 1, unreadable ones included. The images
 are unpacked once into a cache, without a loss: a JPEG or PNG message as it is, raw pixels as PNG.
-A class is labelled where the track file has a box of it.
+A class is labelled where the track file has a box of it, and all are in a synthetic bag, which is
+known by the metric truth beside `gt.txt`.
 """
 
 from __future__ import annotations
@@ -28,9 +29,10 @@ from mot_compress_ros.errors import InputError
 from mot_compress_ros.image_decoding import read_image
 from mot_compress_ros.sources.bag import BagSource, is_bag, storage_files
 from mot_compress_ros.sources.source import SourceOptions
-from offline_training.datasets.classes import CLASS_NAMES
+from offline_training.datasets.classes import ALL_CLASSES, CLASS_NAMES
 from offline_training.datasets.extracted import extracted
 from offline_training.datasets.image_files import is_readable
+from offline_training.datasets.label_files import text_lines
 from offline_training.datasets.mot_images import frame_ranges
 from offline_training.datasets.mot_layout import read_ground_truth
 from offline_training.datasets.records import (
@@ -43,6 +45,7 @@ from offline_training.datasets.records import (
 OPTIONS = frozenset({'topic', 'tracks', 'identities'})
 _TRACK_FILE = 'tracks.txt'
 _TRACK_COLUMNS, _TRUTH_COLUMNS = 10, 9
+_METRIC_TRUTH = ('metric.csv', 'ego.csv')  # only the generator knows it
 _PNG_START = b'\x89PNG'
 
 
@@ -75,13 +78,15 @@ def read(path: Path, config: SourceConfig) -> LabelledSet:
         complain(f'{bag}: frame {frame_ranges(lost)} cannot be decoded and is left out')
     truth = read_track_file(tracks, n_frames=len(source))
     shown = tuple(truth[frame - 1] for frame in frames)
+    synthetic = all((tracks.parent / name).is_file() for name in _METRIC_TRUTH)
     sequence = LabelledSequence(
         name=_name(bag),
         fps=source.fps,
         size_wh=_size_wh(images[0]),
         image_paths=tuple(images),
         truth=shown,
-        labelled_class_ids=_occurring(shown),
+        labelled_class_ids=ALL_CLASSES if synthetic else _occurring(shown),
+        origin='synthetic' if synthetic else 'real',
     )
     return LabelledSet(path=path, layout='bag', sequences=(sequence,))
 
@@ -120,15 +125,10 @@ def read_track_file(path: Path, *, n_frames: int) -> tuple[FrameTruth, ...]:
         InputError: a line is of neither kind or out of range, a frame lies beyond the recording,
             or an id stands twice in a frame.
     """
-    lines = path.read_text(encoding='utf-8').splitlines()
-    first = next((line for line in lines if line.strip()), '')
-    if first.rstrip(', ').count(',') + 1 == _TRUTH_COLUMNS:
+    lines = list(text_lines(path, 'the tracks of a run'))
+    if lines and lines[0][1].rstrip(', ').count(',') + 1 == _TRUTH_COLUMNS:
         return read_ground_truth(path, n_frames=n_frames)
-    rows = [
-        _track_row(line, f'{path}:{number}')
-        for number, line in enumerate(lines, start=1)
-        if line.strip()
-    ]
+    rows = [_track_row(line, where) for where, line in lines]
     table = np.array(rows, np.float64).reshape(-1, 7)
     last = int(table[:, 0].max(initial=0))
     if last > n_frames:
@@ -155,9 +155,10 @@ def _track_row(line: str, where: str) -> list[float]:
             f'writes it, or the {_TRUTH_COLUMNS} columns of a ground truth; got {line!r}'
         )
     frame, track_id, left, top, width, height, _, number = values[:8]
-    if frame < 1 or width <= 0 or height <= 0:
+    if frame < 1 or width <= 0 or height <= 0 or frame % 1 or track_id % 1:
         raise InputError(
-            f'{where}: expected a frame from 1 and a width and height above 0, got {line!r}'
+            f'{where}: expected a frame from 1, a whole id, and a width and height above 0, got '
+            f'{line!r}'
         )
     if number not in range(1, len(CLASS_NAMES) + 1):
         legal = ', '.join(f'{k} {name}' for k, name in enumerate(CLASS_NAMES, start=1))

@@ -10,8 +10,6 @@ from collections.abc import Iterator
 import csv
 from pathlib import Path
 
-import numpy as np
-
 from mot_compress_ros.errors import InputError
 from offline_training.datasets.bdd100k_classes import (
     NamedBox,
@@ -21,8 +19,10 @@ from offline_training.datasets.bdd100k_classes import (
     TWO_WHEELERS,
 )
 from offline_training.datasets.classes import ALL_CLASSES
-from offline_training.datasets.image_files import is_readable
+from offline_training.datasets.image_files import is_readable, require_images
+from offline_training.datasets.label_files import corner_box, legal
 from offline_training.datasets.records import LabelledImage, LabelledSet, SourceConfig
+from offline_training.datasets.truth_rows import image_of
 
 OPTIONS = frozenset({'split'})
 _NAMES = (*OBJECTS, RIDER, *TWO_WHEELERS)
@@ -52,66 +52,53 @@ def read_bdd100k(folder: Path | str, split: str) -> list[LabelledImage]:
         InputError: a file is missing or damaged, or there is no such split.
     """
     folder = Path(folder)
-    splits: dict[str, list[str]] = {}
-    for _, (image, name) in _table(folder / 'splits.csv', ['image', 'split']):
-        splits.setdefault(name, []).append(image)
-    if split not in splits:
-        raise InputError(f'{folder}: no split {split!r}; legal: {", ".join(sorted(splits))}')
-    labels: dict[str, list[tuple[str, list[float]]]] = {}
+    split_of = _split_of_each_image(folder / 'splits.csv')
+    if split not in split_of.values():
+        legal_ones = ', '.join(sorted(set(split_of.values())))
+        raise InputError(f'{folder}: no split {split!r}; legal: {legal_ones}')
+    boxes: dict[str, list[NamedBox]] = {}
     path = folder / 'labels.csv'
     for number, (image, name, *corners) in _table(path, _LABEL_COLUMNS):
-        if name not in _NAMES:
-            raise InputError(f'{path}:{number}: class {name!r}; legal: {", ".join(_NAMES)}')
-        box = _box(corners, f'{path}:{number}')
-        labels.setdefault(image, []).append((name, box))
+        where = f'{path}:{number}'
+        if image not in split_of:
+            raise InputError(f'{where}: {image} is in no split of splits.csv; unpack it again')
+        box = NamedBox(name=legal(name, _NAMES, where), xyxy_px=corner_box(corners, where))
+        boxes.setdefault(image, []).append(box)
+    chosen = sorted(image for image, found in split_of.items() if found == split)
+    images = [folder / 'images' / image for image in chosen]
+    require_images(images, named_in='splits.csv', download='images/')
     return [
-        _labelled_image(folder / 'images' / image, labels.get(image, []))
-        for image in sorted(splits[split])
+        image_of(image, product_truth(boxes.get(name, [])), ALL_CLASSES)
+        for image, name in zip(images, chosen, strict=True)
     ]
+
+
+def _split_of_each_image(path: Path) -> dict[str, str]:
+    split_of: dict[str, str] = {}
+    for number, (image, split) in _table(path, ['image', 'split']):
+        if image in split_of:
+            raise InputError(f'{path}:{number}: {image} stands there twice; keep one of the rows')
+        split_of[image] = split
+    return split_of
 
 
 def _table(path: Path, columns: list[str]) -> Iterator[tuple[int, list[str]]]:
     """Line numbers and cells of a CSV file with exactly these columns."""
     if not path.is_file():
         raise InputError(f'{path}: no such file; expected labels.csv, splits.csv and images/')
-    with path.open(newline='', encoding='utf-8') as stream:
-        rows = csv.reader(stream)
-        header = next(rows, [])
-        if header != columns:
-            raise InputError(
-                f'{path}: expected the header {",".join(columns)}, got {",".join(header)}'
-            )
-        for row in rows:
-            if len(row) != len(columns):
-                raise InputError(
-                    f'{path}:{rows.line_num}: expected {len(columns)} cells '
-                    f'({",".join(columns)}), got {len(row)}'
-                )
-            yield rows.line_num, row
-
-
-def _box(corners: list[str], where: str) -> list[float]:
     try:
-        box = [float(v) for v in corners]
-    except ValueError:
+        rows = list(csv.reader(path.read_text(encoding='utf-8').splitlines()))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f'{path}: damaged: {error}; download it again') from None
+    header = rows[0] if rows else []
+    if header != columns:
         raise InputError(
-            f'{where}: expected four numbers x1,y1,x2,y2, got {",".join(corners)}'
-        ) from None
-    if not np.isfinite(box).all() or box[2] <= box[0] or box[3] <= box[1]:
-        raise InputError(f'{where}: expected x1 < x2 and y1 < y2, got {",".join(corners)}')
-    return box
-
-
-def _labelled_image(path: Path, labels: list[tuple[str, list[float]]]) -> LabelledImage:
-    if not path.is_file():
-        raise InputError(
-            f'{path}: image is named in splits.csv but is missing; unpack the set again'
+            f'{path}: expected the header {",".join(columns)}, got {",".join(header)}'
         )
-    truth = product_truth([NamedBox(name=name, xyxy_px=box) for name, box in labels])
-    return LabelledImage(
-        path=path,
-        boxes_xyxy_px=truth.boxes_xyxy_px,
-        class_ids=truth.class_ids,
-        ignore=truth.ignore,
-        labelled_class_ids=ALL_CLASSES,
-    )
+    for number, row in enumerate(rows[1:], start=2):
+        if len(row) != len(columns):
+            raise InputError(
+                f'{path}:{number}: expected {len(columns)} cells '
+                f'({",".join(columns)}), got {len(row)}'
+            )
+        yield number, row

@@ -17,6 +17,7 @@ from offline_training.datasets.classes import ALL_CLASSES
 from offline_training.datasets.image_files import is_readable, require_images
 from offline_training.datasets.label_files import member, read_json
 from offline_training.datasets.records import LabelledImage, LabelledSet, SourceConfig
+from offline_training.datasets.truth_rows import image_of
 
 OPTIONS = frozenset({'split'})
 _FILES = (
@@ -67,10 +68,4 @@ def _label_file(path: Path, split: str) -> Path:
 def _read_image(folder: Path, record: object, where: str) -> LabelledImage:
     name = member(record, 'name', str, where)
     truth = product_truth(named_boxes(record, f'{where} ({name})'))
-    return LabelledImage(
-        path=folder / name,
-        boxes_xyxy_px=truth.boxes_xyxy_px,
-        class_ids=truth.class_ids,
-        ignore=truth.ignore,
-        labelled_class_ids=ALL_CLASSES,
-    )
+    return image_of(folder / name, truth, ALL_CLASSES)

@@ -12,7 +12,7 @@ from offline_training.datasets.bdd100k_classes import (
     NamedBox,
     NAMES_OF_2018,
 )
-from offline_training.datasets.label_files import corner_box, legal, member
+from offline_training.datasets.label_files import corner_box, legal, member, numbers
 from offline_training.datasets.truth_rows import NOBODY
 
 
@@ -20,6 +20,10 @@ def named_boxes(
     record: Any, where: str, identities: Mapping[str, int] | None = None
 ) -> list[NamedBox]:
     """The boxes of an image that can be an object of ours; lanes and areas are left out.
+
+    So is a box without area, of which the published files hold a few
+    (github.com/ucbdrive/bdd100k/issues/4). Corners are taken as they stand: they are fractions of
+    a pixel, though Scalabel's tools count the far corner as a pixel of the box.
 
     Args:
         record: with `labels`, which is missing or null where nothing was found.
@@ -38,10 +42,13 @@ def named_boxes(
         if name in DROPPED:
             continue
         corners = member(label, 'box2d', dict, where)
+        box = numbers([corners.get(k) for k in ('x1', 'y1', 'x2', 'y2')], 4, where)
+        if box[0] == box[2] or box[1] == box[3]:
+            continue
         boxes.append(
             NamedBox(
                 name=name,
-                xyxy_px=corner_box([corners.get(k) for k in ('x1', 'y1', 'x2', 'y2')], where),
+                xyxy_px=corner_box(box, where),
                 crowd=is_crowd(label),
                 identity=NOBODY if identities is None else identities[str(label['id'])],
             )

@@ -15,7 +15,13 @@ from mot_compress_ros.errors import InputError
 from offline_training.datasets.bdd100k_classes import product_truth
 from offline_training.datasets.bdd100k_json import labels_of, named_boxes
 from offline_training.datasets.classes import ALL_CLASSES
-from offline_training.datasets.image_files import image_size_wh, is_readable, require_images
+from offline_training.datasets.image_files import (
+    folder_names,
+    image_size_wh,
+    is_readable,
+    require_images,
+    require_labels,
+)
 from offline_training.datasets.label_files import member, read_json
 from offline_training.datasets.records import (
     FrameTruth,
@@ -49,6 +55,12 @@ def read(path: Path, config: SourceConfig) -> LabelledSet:
             f'{path}: no {_LABELS}/{config.split}/*.json; expected tracking labels of BDD100K'
         )
     folder = path / _IMAGES / config.split
+    require_labels(
+        folder_names(folder),
+        (file.stem for file in files),
+        found_in=folder,
+        download=f'{_LABELS}/{config.split}',
+    )
     sequences = []
     for file in files:
         frames = _frames(file)

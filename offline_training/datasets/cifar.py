@@ -31,6 +31,7 @@ from offline_training.datasets.image_files import (
     is_image,
     listed_images,
 )
+from offline_training.datasets.label_files import text_lines
 from offline_training.datasets.records import LabelledImage, LabelledSet, SourceConfig
 from offline_training.datasets.truth_rows import single_image, TruthRow
 
@@ -131,8 +132,8 @@ def _labelled_image(path: Path, class_id: int, labelled: tuple[int, ...]) -> Lab
 def _read_binary(path: Path, version: BinaryVersion, split: str) -> LabelledSet:
     if split not in version.batches:
         raise InputError(f'{path}: no split {split!r}; legal: {", ".join(version.batches)}')
-    text = (path / version.names_file).read_text(encoding='ascii')
-    class_names = tuple(text.split())
+    lines = text_lines(path / version.names_file, 'the name of a class a line')
+    class_names = tuple(line.strip() for _, line in lines)
     _check_batches(path, version, split)
     folder = extracted(
         path, partial(_extract, path, version, class_names, split), variant=f'cifar {split}'

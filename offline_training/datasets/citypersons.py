@@ -22,7 +22,13 @@ from typing import Any
 
 from mot_compress_ros.errors import InputError
 from offline_training.datasets.classes import PEDESTRIAN
-from offline_training.datasets.image_files import is_readable, require_images
+from offline_training.datasets.image_files import (
+    file_names,
+    folder_names,
+    is_readable,
+    require_images,
+    require_labels,
+)
 from offline_training.datasets.label_files import legal, member, read_json, width_height_box
 from offline_training.datasets.records import LabelledImage, LabelledSet, SourceConfig
 from offline_training.datasets.truth_rows import single_image, TruthRow
@@ -53,13 +59,28 @@ def read(path: Path, config: SourceConfig) -> LabelledSet:
             f'{path}: no {_LABELS}/{config.split}/<city>/*_{_LABELS}.json; expected the labels of '
             'CityPersons (gtBbox_cityPersons_trainval.zip of Cityscapes)'
         )
-    images = [_read_image(file, path / _IMAGES / config.split) for file in files]
+    photos = path / _IMAGES / config.split
+    require_labels(
+        _image_names(photos),
+        (file.name.removesuffix(f'_{_LABELS}.json') for file in files),
+        found_in=photos,
+        download='gtBbox_cityPersons_trainval.zip',
+    )
+    images = [_read_image(file, photos) for file in files]
     require_images(
         (image.path for image in images),
         named_in=folder,
         download=f'{_IMAGES}/{config.split} (leftImg8bit_trainvaltest.zip)',
     )
     return LabelledSet(path=path, layout='citypersons', images=tuple(images))
+
+
+def _image_names(folder: Path) -> Iterator[str]:
+    """Names of the images of all cities, `aachen_000000_000019`."""
+    end = f'_{_IMAGES}.png'
+    for city in folder_names(folder):
+        names = file_names(folder / city)
+        yield from (name.removesuffix(end) for name in names if name.endswith(end))
 
 
 def _read_image(file: Path, images: Path) -> LabelledImage:

@@ -17,7 +17,7 @@ from typing import Any
 from mot_compress_ros.errors import InputError
 from offline_training.datasets.classes import PEDESTRIAN
 from offline_training.datasets.image_files import is_readable, require_images
-from offline_training.datasets.label_files import member, width_height_box
+from offline_training.datasets.label_files import member, text_lines, width_height_box
 from offline_training.datasets.records import LabelledImage, LabelledSet, SourceConfig
 from offline_training.datasets.truth_rows import single_image, TruthRow
 
@@ -55,21 +55,17 @@ def read(path: Path, config: SourceConfig) -> LabelledSet:
 
 
 def _images(file: Path) -> Iterator[LabelledImage]:
-    with file.open(encoding='utf-8', errors='replace') as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            where = f'{file}:{number}'
-            try:
-                record = json.loads(line)
-            except (ValueError, RecursionError) as error:
-                raise InputError(
-                    f'{where}: damaged or half-downloaded JSON: {error}; download it again'
-                ) from None
-            image = file.parent / 'Images' / f'{member(record, "ID", str, where)}.jpg'
-            boxes = member(record, 'gtboxes', list, where)
-            rows = [row for box in boxes for row in _rows(box, where)]
-            yield single_image(image, rows, (PEDESTRIAN,))
+    for where, line in text_lines(file, 'annotations of CrowdHuman'):
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise InputError(
+                f'{where}: damaged or half-downloaded JSON: {error}; download it again'
+            ) from None
+        image = file.parent / 'Images' / f'{member(record, "ID", str, where)}.jpg'
+        boxes = member(record, 'gtboxes', list, where)
+        rows = [row for box in boxes for row in _rows(box, where)]
+        yield single_image(image, rows, (PEDESTRIAN,))
 
 
 def _rows(box: Any, where: str) -> Iterator[TruthRow]:

@@ -39,6 +39,29 @@ def require_images(paths: Iterable[Path], *, named_in: Path | str, download: str
         )
 
 
+def require_labels(
+    images: Iterable[str], labelled: Iterable[str], *, found_in: Path, download: str
+) -> None:
+    """Refuse a set whose images, or folders of images, are there and whose labels are not.
+
+    Args:
+        images: names of the images or folders that are there.
+        labelled: those that have a label.
+        found_in: where the images are.
+        download: the labels to download or unpack again.
+
+    Raises:
+        InputError: some have none; says how many, which is the first, and what to do.
+    """
+    there = set(images)
+    alone = sorted(there - set(labelled))
+    if alone:
+        raise InputError(
+            f'{len(alone)} of {len(there)} in {found_in} have no label, the first: '
+            f'{alone[0]}; download or unpack {download} again, or remove them'
+        )
+
+
 def is_readable(path: Path) -> bool:
     """Whether a file can be read, or a folder looked into; asking never raises."""
     is_folder = os.path.isdir(path)  # noqa: PTH112  # Path.is_dir raises where it may not look

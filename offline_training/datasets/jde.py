@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from mot_compress_ros.errors import InputError
 from offline_training.datasets.classes import PEDESTRIAN
 from offline_training.datasets.image_files import image_size_wh, is_image, is_readable
-from offline_training.datasets.label_files import numbers
+from offline_training.datasets.label_files import numbers, text_lines
 from offline_training.datasets.records import LabelledImage, LabelledSet, SourceConfig
 
 OPTIONS = frozenset({'identities'})
@@ -94,10 +94,7 @@ def _read_image(image: Path, label: Path | None) -> LabelledImage:
 def _rows(label: Path) -> NDArray[np.float64]:
     """The numbers of a label file, (N, 6)."""
     rows = []
-    for number, line in enumerate(label.read_text(encoding='ascii').splitlines(), start=1):
-        where = f'{label}:{number}'
-        if not line.strip():
-            continue
+    for where, line in text_lines(label, 'labels of JDE and FairMOT'):
         row = numbers(line.split(), 6, f'{where}: class identity cx cy w h')
         if row[0] != 0:
             raise InputError(f'{where}: class {row[0]:g}; expected 0, a pedestrian')

@@ -11,8 +11,15 @@ from pathlib import Path
 
 from mot_compress_ros.errors import InputError
 from offline_training.datasets.classes import ALL_CLASSES
-from offline_training.datasets.image_files import file_names, is_readable, require_images
+from offline_training.datasets.image_files import (
+    file_names,
+    is_image,
+    is_readable,
+    require_images,
+    require_labels,
+)
 from offline_training.datasets.kitti_text import read_objects
+from offline_training.datasets.label_files import text_lines
 from offline_training.datasets.records import LabelledImage, LabelledSet, SourceConfig
 from offline_training.datasets.truth_rows import single_image
 
@@ -42,7 +49,10 @@ def read(path: Path, config: SourceConfig) -> LabelledSet:
             'unpack data_object_label_2.zip'
         )
     chosen = _split(path, config.split, stems)
-    present = {Path(name).stem: name for name in file_names(root / _IMAGES)}
+    present = {Path(name).stem: name for name in file_names(root / _IMAGES) if is_image(name)}
+    require_labels(
+        present, stems, found_in=root / _IMAGES, download=f'{_LABELS}/ (data_object_label_2.zip)'
+    )
     images = [root / _IMAGES / present.get(stem, f'{stem}.png') for stem in chosen]
     require_images(
         images, named_in=root / _LABELS, download=f'{_IMAGES}/ (data_object_image_2.zip)'
@@ -66,8 +76,10 @@ def _split(path: Path, split: str, stems: list[str]) -> list[str]:
     if not file.is_file():
         legal = ', '.join(sorted(p.stem for p in folder.glob('*.txt')))
         raise InputError(f'{file}: no split {split!r}; legal: {legal}')
-    chosen = file.read_text(encoding='ascii').split()
+    chosen = [line.strip() for _, line in text_lines(file, 'the number of an image a line')]
     unlabelled = sorted(set(chosen) - set(stems))
+    if len(chosen) != len(set(chosen)):
+        raise InputError(f'{file}: names an image twice; keep one of the lines')
     if unlabelled or not chosen:
         raise InputError(
             f'{file}: {len(unlabelled)} of {len(chosen)} images have no label, the first: '

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from mot_compress_ros.errors import InputError
 from offline_training.datasets.classes import ALL_CLASSES, CYCLIST, PEDESTRIAN, VEHICLE
-from offline_training.datasets.label_files import corner_box, legal, numbers
+from offline_training.datasets.label_files import corner_box, legal, numbers, text_lines
 from offline_training.datasets.truth_rows import NOBODY, TruthRow
 
 OBJECTS = {
@@ -97,14 +97,8 @@ def read_objects(path: Path, *, n_lead: int) -> Iterator[tuple[str, KittiObject]
     Raises:
         InputError: the file is missing, or a line is not what the format says.
     """
-    try:
-        lines = path.read_text(encoding='ascii').splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f'{path}: not a KITTI label file that can be read: {error}') from None
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            where = f'{path}:{number}'
-            yield where, _parse(line.split(), n_lead, where)
+    for where, line in text_lines(path, 'labels of KITTI'):
+        yield where, _parse(line.split(), n_lead, where)
 
 
 def _parse(cells: list[str], n_lead: int, where: str) -> KittiObject:
@@ -115,6 +109,8 @@ def _parse(cells: list[str], n_lead: int, where: str) -> KittiObject:
             'is the file cut off?'
         )
     lead = numbers(cells[:n_lead], n_lead, where)
+    if not all(v.is_integer() for v in lead):
+        raise InputError(f'{where}: expected whole numbers for frame and identity, got {lead}')
     kind = legal(cells[n_lead], TYPES, where)
     truncated, occluded, _alpha = numbers(cells[n_lead + 1 : n_lead + 4], 3, where)
     if occluded not in _VISIBLE:

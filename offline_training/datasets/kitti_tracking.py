@@ -3,7 +3,7 @@
 Which type becomes which class, and what visibility is, is in `kitti_text`. The path is the folder
 that holds `label_02`, or the one above `training`. Labels without `image_02` are a set to score
 against: its sequences end with the last labelled frame, which in the published labels is the last
-image too. Sequences with a label are read; image folders without one are not labelled.
+image too.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ from mot_compress_ros.errors import InputError
 from offline_training.datasets.classes import ALL_CLASSES
 from offline_training.datasets.image_files import (
     file_names,
+    folder_names,
     image_size_wh,
     is_readable,
     require_images,
+    require_labels,
 )
 from offline_training.datasets.kitti_text import read_objects
 from offline_training.datasets.records import LabelledSequence, LabelledSet, SourceConfig
@@ -49,6 +51,12 @@ def read(path: Path, config: SourceConfig) -> LabelledSet:
             'data_tracking_label_2.zip'
         )
     images = root / _IMAGES
+    require_labels(
+        folder_names(images),
+        (file.stem for file in files),
+        found_in=images,
+        download=f'{_LABELS}/ (data_tracking_label_2.zip)',
+    )
     return LabelledSet(
         path=path,
         layout='kitti_tracking',

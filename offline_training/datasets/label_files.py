@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 import json
 import math
 from pathlib import Path
@@ -31,6 +31,27 @@ def read_json(path: Path, expected: str) -> Any:
         raise InputError(
             f'{path}: damaged or half-downloaded JSON: {error}; expected {expected}'
         ) from None
+
+
+def text_lines(path: Path, expected: str) -> Iterator[tuple[str, str]]:
+    """Every line of a text file that says something, with file and line number for errors.
+
+    Args:
+        path: the file.
+        expected: what it should be, for the error.
+
+    Raises:
+        InputError: there is no such file, or it is no text.
+    """
+    try:
+        lines = path.read_text(encoding='utf-8').splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f'{path}: no text that can be read: {error}; expected {expected}'
+        ) from None
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            yield f'{path}:{number}', line
 
 
 def member(record: Any, key: str, kind: type[T], where: str) -> T:

@@ -45,6 +45,7 @@ from mot_compress_ros.errors import InputError
 from mot_compress_ros.image_decoding import read_image
 from offline_training.datasets.classes import CLASS_NAMES, CYCLIST, PEDESTRIAN, VEHICLE
 from offline_training.datasets.image_files import is_readable
+from offline_training.datasets.label_files import text_lines
 from offline_training.datasets.mot_images import frame_ranges, list_images
 from offline_training.datasets.records import (
     FrameTruth,
@@ -94,7 +95,7 @@ def _shifted(sequence: LabelledSequence, origin_px: float) -> LabelledSequence:
     if not origin_px:
         return sequence
     truth = tuple(replace(t, boxes_xyxy_px=t.boxes_xyxy_px - origin_px) for t in sequence.truth)
-    return replace(sequence, truth=truth)
+    return replace(sequence, truth=truth, truth_file=None)
 
 
 def sequence_folders(path: Path, *, detector_copies: bool = False) -> list[Path]:
@@ -109,7 +110,9 @@ def sequence_folders(path: Path, *, detector_copies: bool = False) -> list[Path]
     """
     if any((path / sign).is_file() for sign in _SIGNS):
         return [path]
-    found = sorted({p for sign in _SIGNS for p in path.glob('*') if (p / sign).is_file()})
+    # Images alone are what an interrupted download left of a sequence; to be refused, not missed.
+    signs = (*_SIGNS, 'img1')
+    found = sorted({p for sign in signs for p in path.glob('*') if (p / sign).exists()})
     if not found:
         raise InputError(
             f'{path}: no sequence: expected seqinfo.ini or gt/gt.txt in it or one level below'
@@ -139,7 +142,8 @@ def read_sequence(folder: Path | str) -> LabelledSequence:
     _refuse_test_sequence(folder)
     length = int(_number(info, 'seqLength', folder)) if 'seqLength' in info else None
     images = list_images(folder, info, length=length)
-    truth = read_ground_truth(folder / 'gt' / 'gt.txt', n_frames=len(images) or length)
+    truth_file = folder / 'gt' / 'gt.txt'
+    truth = read_ground_truth(truth_file, n_frames=len(images) or length)
     return LabelledSequence(
         name=info.get('name', folder.name),
         fps=_number(info, 'frameRate', folder, default=30.0),
@@ -149,6 +153,7 @@ def read_sequence(folder: Path | str) -> LabelledSequence:
         labelled_class_ids=_labelled(info, folder, truth),
         origin=_origin(info, folder),
         has_identities=_has_identities(info, folder),
+        truth_file=truth_file,
     )
 
 
@@ -196,21 +201,17 @@ def read_ground_truth(path: Path, *, n_frames: int | None = None) -> tuple[Frame
 def _rows(path: Path) -> NDArray[np.float64]:
     """Columns frame, id, x, y, w, h, ignore, class of ours, visibility: (N, 9)."""
     rows: list[list[float]] = []
-    for number, line in enumerate(path.read_text(encoding='ascii').splitlines(), start=1):
-        if not line.strip():
-            continue
+    for where, line in text_lines(path, 'ground truth of MOTChallenge'):
         try:
             values = [float(v) for v in line.replace(' ', '').rstrip(',').split(',')]
         except ValueError:
-            raise InputError(
-                f'{path}:{number}: expected comma-separated numbers, got {line!r}'
-            ) from None
+            raise InputError(f'{where}: expected comma-separated numbers, got {line!r}') from None
         if len(values) not in (_MOT15_COLUMNS, _MOT16_COLUMNS) or not np.isfinite(values).all():
             raise InputError(
-                f'{path}:{number}: expected {_MOT16_COLUMNS} finite columns with a class (MOT16) '
+                f'{where}: expected {_MOT16_COLUMNS} finite columns with a class (MOT16) '
                 f'or {_MOT15_COLUMNS} (MOT15), got {line!r}'
             )
-        row = _own_row(values, f'{path}:{number}')
+        row = _own_row(values, where)
         if row is not None:
             rows.append(row)
     return np.array(rows, np.float64).reshape(-1, 9)
@@ -218,6 +219,8 @@ def _rows(path: Path) -> NDArray[np.float64]:
 
 def _own_row(values: list[float], where: str) -> list[float] | None:
     frame, identity, x, y, w, h, active = values[:7]
+    if frame % 1 or identity % 1:
+        raise InputError(f'{where}: expected a whole frame and id, got {frame:g} and {identity:g}')
     if w <= 0 or h <= 0:
         raise InputError(
             f'{where}: expected a width and height above 0, got {w:g} x {h:g}; remove the row'
@@ -256,7 +259,7 @@ def _read_seqinfo(path: Path) -> dict[str, str]:
     try:
         parser.read_string(path.read_text(encoding='utf-8'))
         return dict(parser['Sequence'])
-    except (configparser.Error, KeyError) as error:
+    except (configparser.Error, KeyError, UnicodeDecodeError) as error:
         raise InputError(
             f'{path}: not a seqinfo file with a [Sequence] section: {error}'
         ) from None

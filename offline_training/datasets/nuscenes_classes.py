@@ -11,9 +11,8 @@
 | the same without it, static_object.bicycle_rack | ignore, cyclist |
 | animal, movable_object | dropped |
 
-Attributes are named by `attribute.json`, a table of the version's folder; where it is missing, no
-two-wheeler is known to have a rider. `visibility_token` 1 to 4 are shares up to 0.4, 0.6, 0.8 and
-1; they become the middle of their range.
+Attributes are named by `attribute.json`, a table of the version's folder. `visibility_token` 1 to
+4 are shares up to 0.4, 0.6, 0.8 and 1; they become the middle of their range.
 """
 
 from __future__ import annotations
@@ -63,14 +62,14 @@ _VISIBILITY = {'1': 0.2, '2': 0.5, '3': 0.7, '4': 0.9}
 
 
 def tokens_with_rider(file: Path) -> frozenset[str]:
-    """The tokens that say that a two-wheeler has a rider; none where the table is missing.
+    """The tokens that say that a two-wheeler has a rider.
 
     Raises:
-        InputError: the table is damaged.
+        InputError: the table is missing or damaged; without it every cyclist would be ignored.
     """
-    if not file.is_file():
-        return frozenset()
-    table = read_json(file, "nuScenes' table of attributes")
+    table = read_json(file, "nuScenes' table of attributes, of the metadata archive")
+    if not isinstance(table, list):
+        raise InputError(f'{file}: expected a list of attributes')
     where = str(file)
     names = {member(a, 'token', str, where): member(a, 'name', str, where) for a in table}
     return frozenset(token for token, name in names.items() if name == _WITH_RIDER)

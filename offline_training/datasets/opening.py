@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
 import importlib
 from pathlib import Path
 from types import ModuleType
@@ -28,23 +29,48 @@ def open_set(path: Path, settings: Mapping[str, object]) -> LabelledSet:
         InputError: nothing is there, its layout is unknown, or it is damaged.
         InvalidOptionError: an option is unknown, out of range, or of another layout.
     """
-    if not path.exists():
-        raise InputError(f'{path}: no such file or folder')
+    _require(path)
     values = typed(
         SourceConfig, {'layout': settings.get('layout') or recognised(path), **settings}
     )
-    config = from_mapping(SourceConfig, {**values, 'path': str(path)})
+    return read_configured(
+        path, from_mapping(SourceConfig, {**values, 'path': str(path)}), settings
+    )
+
+
+def read_configured(path: Path, config: SourceConfig, given: Collection[str]) -> LabelledSet:
+    """Read the set at `path` with the layout and the options of `config`.
+
+    Args:
+        path: folder or file.
+        config: all options.
+        given: names of those that were asked for, which must mean something in the layout.
+
+    Raises:
+        InputError: nothing is there, it is damaged, or two of its sequences have one name.
+        InvalidOptionError: an option is of another layout.
+    """
     layout = layout_module(config.layout)
-    foreign = sorted(set(settings) & (_particular_options() - layout.OPTIONS))
+    foreign = sorted(set(given) & (_particular_options() - layout.OPTIONS))
     if foreign:
         raise InvalidOptionError(
             f'{path}: {", ".join(foreign)} means nothing in the layout {config.layout}; legal '
             f'there: {", ".join(sorted(layout.OPTIONS)) or "none"}'
         )
+    _require(path)
     labelled: LabelledSet = layout.read(path, config)
     if not len(labelled):
         raise InputError(f'{path}: read as {config.layout}: holds no image and no frame')
+    names = Counter(sequence.name for sequence in labelled.sequences)
+    doubles = sorted(name for name, count in names.items() if count > 1)
+    if doubles:
+        raise InputError(f'{path}: two sequences are called {", ".join(doubles)}; rename one')
     return labelled
+
+
+def _require(path: Path) -> None:
+    if not path.exists():
+        raise InputError(f'{path}: no such file or folder')
 
 
 def layout_module(name: str) -> ModuleType:

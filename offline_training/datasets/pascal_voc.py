@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from mot_compress_ros.errors import InputError
 from offline_training.datasets.classes import CLASS_NAMES, CYCLIST, PEDESTRIAN, VEHICLE
 from offline_training.datasets.image_files import file_names, is_readable, require_images
-from offline_training.datasets.label_files import corner_box, legal
+from offline_training.datasets.label_files import corner_box, legal, text_lines
 from offline_training.datasets.records import LabelledSet, SourceConfig
 from offline_training.datasets.rider_merging import ANY_PERSON, pair_riders, union_box
 from offline_training.datasets.safe_xml import read_xml
@@ -163,9 +163,7 @@ def _stems(path: Path, split: str) -> list[str]:
             f'{path}: no split {split!r}; legal: {", ".join(names) or "none"}; expected a folder '
             f'such as VOC2007 with {_SPLITS}, Annotations and JPEGImages'
         )
-    stems = [
-        line.strip() for line in file.read_text(encoding='ascii').splitlines() if line.strip()
-    ]
+    stems = [line.strip() for _, line in text_lines(file, 'the name of an image a line')]
     if not stems or len(stems) != len(set(stems)) or any(' ' in stem for stem in stems):
         raise InputError(
             f'{file}: expected the name of an image in each line, each once; files such as '

@@ -98,6 +98,9 @@ class LabelledSequence:
         labelled_class_ids: classes of which every object is labelled.
         origin: one of `ORIGINS`.
         has_identities: False where an id says nothing over frames.
+        truth_file: MOTChallenge's `gt.txt` that `truth` is read from as it stands; it tells
+            apart what is one class or nothing to us. None for any other source.
+        first_frame: number of the first frame in `truth_file`.
     """
 
     name: str
@@ -108,6 +111,8 @@ class LabelledSequence:
     labelled_class_ids: tuple[int, ...]
     origin: str = 'real'
     has_identities: bool = True
+    truth_file: Path | None = None
+    first_frame: int = 1
 
     def __len__(self) -> int:
         return len(self.truth)

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from mot_compress_ros.errors import InputError, InvalidOptionError
 from offline_training.datasets.records import LabelledSequence, LabelledSet
-from offline_training.datasets.writers.mot import write as write_mot
+from offline_training.datasets.writers import mot
+from offline_training.datasets.writers.placing import sequence_names
 
 HALF = 0.5
 PARTS = ('train', 'val')
@@ -21,6 +22,8 @@ PARTS = ('train', 'val')
 
 def cut(sequence: LabelledSequence, fraction: float = HALF) -> tuple[LabelledSequence, ...]:
     """The first int(n * fraction) + 1 frames, and the rest; ids keep their numbers.
+
+    The parts are called `<name>_train` and `<name>_val`, so that one table can hold both.
 
     Raises:
         InvalidOptionError: the fraction is not between 0 and 1.
@@ -35,8 +38,14 @@ def cut(sequence: LabelledSequence, fraction: float = HALF) -> tuple[LabelledSeq
             f'of {fraction:g}; leave it out or choose a smaller fraction'
         )
     return tuple(
-        replace(sequence, image_paths=sequence.image_paths[rows], truth=sequence.truth[rows])
-        for rows in (slice(0, first), slice(first, None))
+        replace(
+            sequence,
+            name=f'{sequence.name}_{part}',
+            image_paths=sequence.image_paths[rows],
+            truth=sequence.truth[rows],
+            first_frame=sequence.first_frame + rows.start,
+        )
+        for part, rows in zip(PARTS, (slice(0, first), slice(first, None)), strict=True)
     )
 
 
@@ -44,6 +53,8 @@ def write_split(
     labelled: LabelledSet, folder: Path, *, fraction: float = HALF
 ) -> dict[str, tuple[LabelledSequence, ...]]:
     """Both parts of every sequence, into `train/` and `val/` as MOTChallenge sequences.
+
+    A part lies in a folder of the name of its whole.
 
     Returns:
         The sequences of each part.
@@ -57,9 +68,12 @@ def write_split(
             f'{labelled.path}: holds single images; only sequences are cut. A detection set has '
             'splits of its own, or none'
         )
+    mot.check(replace(labelled, images=()))
     cuts = [cut(sequence, fraction) for sequence in labelled.sequences]
     parts = dict(zip(PARTS, zip(*cuts, strict=True), strict=True))
-    for name, sequences in parts.items():
-        (folder / name).mkdir()
-        write_mot(replace(labelled, sequences=sequences, images=()), folder / name)
+    places = sequence_names(labelled.sequences)
+    for part, sequences in parts.items():
+        names = sequence_names(sequences)
+        for place, name, sequence in zip(places, names, sequences, strict=True):
+            mot.write_sequence(sequence, folder / part / place, name=name)
     return parts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +98,20 @@ def _identity_numbers(images: Sequence[LabelledImage], counter: IdentityCounter)
     ids = [image.ids[image.ids >= 0] for image in images if image.ids is not None]
     known = np.unique(np.concatenate(ids)) if ids else np.zeros(0, np.int64)
     return dict(zip(known.tolist(), counter.fresh(len(known)).tolist(), strict=True))
+
+
+def of_first_classes(image: TrainingImage, n_class: int) -> TrainingImage:
+    """The same image without the boxes and regions of the classes from `n_class` on."""
+    known, ignored = image.class_ids < n_class, image.ignore_class_ids < n_class
+    return replace(
+        image,
+        boxes_xyxy_px=image.boxes_xyxy_px[known],
+        class_ids=image.class_ids[known],
+        identities=image.identities[known],
+        ignore_xyxy_px=image.ignore_xyxy_px[ignored],
+        ignore_class_ids=image.ignore_class_ids[ignored],
+        labelled_classes=tuple(k for k in image.labelled_classes if k < n_class),
+    )
 
 
 def _single(

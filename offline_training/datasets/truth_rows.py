@@ -41,7 +41,11 @@ def single_image(
     path: Path, rows: Sequence[TruthRow], labelled_class_ids: tuple[int, ...]
 ) -> LabelledImage:
     """An image whose boxes are known in this image only."""
-    truth = frame_truth(rows)
+    return image_of(path, frame_truth(rows), labelled_class_ids)
+
+
+def image_of(path: Path, truth: FrameTruth, labelled_class_ids: tuple[int, ...]) -> LabelledImage:
+    """The same from arrays; identities and visibility are left out."""
     return LabelledImage(
         path=path,
         boxes_xyxy_px=truth.boxes_xyxy_px,

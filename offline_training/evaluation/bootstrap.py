@@ -27,6 +27,7 @@ from offline_training.evaluation.tracking_scores import (
 )
 
 FIELDS = ('hota', 'mota', 'idf1')
+POOLED = ('class_average', 'all')
 ONE_SEQUENCE = 'one sequence only: no interval can be given'
 # Raw scores by class name, by name of the sequence.
 RawBySequence = Mapping[str, Mapping[str, RawScores]]
@@ -82,7 +83,8 @@ def paired_differences(
     Returns:
         By origin: `sequences` (names of what both have), and either `why_not` or `scores`: for
         each class and field `difference` (after - before), `low`, `high`, and `share_above_zero`
-        of the draws.
+        of the draws that have the class. `class_average` and `all` are there only where both
+        scored the same classes.
 
     Raises:
         InputError: the protocols differ, or a report has no raw scores (it is of an older
@@ -130,17 +132,28 @@ def _difference(
     draws = _draws(len(names), config)
     once: Draw = (1,) * len(names)
     one, two = (_values(raw, names, [*draws, once]) for raw in (first, second))
-    scores: dict[str, dict[str, object]] = {}
-    for part in (part for part in one if part in two):
-        scores[part] = {}
-        for field in FIELDS:
-            change = two[part][field] - one[part][field]
-            scores[part][field] = {
-                'difference': float(change[-1]),
-                **_interval(change[:-1], config),
-                'share_above_zero': float(np.mean(change[:-1] > 0)),
-            }
+    common = [part for part in one if part in two]
+    if _classes(first, names) != _classes(second, names):
+        common = [part for part in common if part not in POOLED]
+    scores = {
+        part: {field: _change(two[part][field] - one[part][field], config) for field in FIELDS}
+        for part in common
+    }
     return {'sequences': names, 'scores': scores}
+
+
+def _change(change: NDArray[np.float64], config: BootstrapConfig) -> dict[str, float | None]:
+    """Of the differences by draw, the last of which is of every sequence once."""
+    drawn = change[:-1][np.isfinite(change[:-1])]
+    return {
+        'difference': float(change[-1]) if np.isfinite(change[-1]) else None,
+        **_interval(change[:-1], config),
+        'share_above_zero': float(np.mean(drawn > 0)) if len(drawn) else None,
+    }
+
+
+def _classes(raw: RawBySequence, names: Sequence[str]) -> set[str]:
+    return {class_name for name in names for class_name in raw[name]}
 
 
 def _draws(n: int, config: BootstrapConfig) -> list[Draw]:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import contextlib
 from dataclasses import dataclass
 import io
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,6 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from mot_compress_ros.boxes import xyxy_to_xywh
-from mot_compress_ros.datatypes import Detections
 from mot_compress_ros.errors import InvalidDataError
 
 MAX_DETECTIONS = 100  # per image and class, COCO's
@@ -35,6 +34,54 @@ class LabelledBoxes:
     boxes_xyxy_px: NDArray[np.float64]
     class_ids: NDArray[np.int64]
     ignore: NDArray[np.bool_]
+
+
+class Scored(Protocol):
+    """What was found in one image, `Detections` or `Tracks`: (N, 4) px, (N,) and (N,)."""
+
+    @property
+    def boxes_xyxy_px(self) -> NDArray[np.float32]:
+        """Source pixels."""
+
+    @property
+    def scores(self) -> NDArray[np.float32]:
+        """In 0..1."""
+
+    @property
+    def class_ids(self) -> NDArray[np.int64]:
+        """Of the product."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FoundBoxesOfImage:
+    """A `Scored` without embeddings, so that those of many sequences can be kept."""
+
+    boxes_xyxy_px: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    class_ids: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class DetectionEvidence:
+    """Labels and findings of the images of one sequence; it can be pickled.
+
+    Attributes:
+        truth: one entry per image.
+        found: as many.
+        class_ids: classes to score: those that all images label and the model knows.
+    """
+
+    truth: Sequence[LabelledBoxes]
+    found: Sequence[Scored]
+    class_ids: Sequence[int]
+
+
+def without_embeddings(found: Sequence[Scored]) -> list[Scored]:
+    """Boxes, scores and classes alone."""
+    return [
+        FoundBoxesOfImage(boxes_xyxy_px=f.boxes_xyxy_px, scores=f.scores, class_ids=f.class_ids)
+        for f in found
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +100,22 @@ class DetectionScores:
     boxes: int
 
 
+def score_pooled(parts: Sequence[DetectionEvidence]) -> dict[int, DetectionScores]:
+    """Scores by class id of all images together: one ranking of all detections, as COCO has it.
+
+    A class is scored on the sequences that label it; it is left out where these have no object.
+    """
+    scores: dict[int, DetectionScores] = {}
+    for class_id in sorted({k for part in parts for k in part.class_ids}):
+        labelled = [part for part in parts if class_id in part.class_ids]
+        truth = [image for part in labelled for image in part.truth]
+        found = [image for part in labelled for image in part.found]
+        scores |= score_detections(truth, found, [class_id])
+    return scores
+
+
 def score_detections(
-    truth: Sequence[LabelledBoxes], detections: Sequence[Detections], class_ids: Sequence[int]
+    truth: Sequence[LabelledBoxes], detections: Sequence[Scored], class_ids: Sequence[int]
 ) -> dict[int, DetectionScores]:
     """Scores by class id, of the classes of `class_ids` that have boxes.
 
@@ -92,7 +153,7 @@ def _mean(values: NDArray[np.floating]) -> float | None:
 
 
 def _evaluate(
-    truth: Sequence[LabelledBoxes], detections: Sequence[Detections], class_ids: list[int]
+    truth: Sequence[LabelledBoxes], detections: Sequence[Scored], class_ids: list[int]
 ) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
     """Precision (10 thresholds, 101 recalls, K classes, 4 sizes) and final recall (10, K, 4).
 
@@ -129,7 +190,7 @@ def _dataset(truth: Sequence[LabelledBoxes], class_ids: list[int]) -> dict[str, 
     }
 
 
-def _results(detections: Sequence[Detections], class_ids: list[int]) -> list[dict[str, Any]]:
+def _results(detections: Sequence[Scored], class_ids: list[int]) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for image_id, found in enumerate(detections, start=1):
         boxes = xyxy_to_xywh(found.boxes_xyxy_px)

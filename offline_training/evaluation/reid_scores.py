@@ -157,21 +157,20 @@ def tpr_at_far(
     """
     if not len(same) or not len(different):
         return None
-    scores = np.concatenate([same, different])
-    is_same = np.concatenate([np.ones(len(same)), np.zeros(len(different))])
-    order = np.argsort(-scores, kind='stable')
-    scores, is_same = scores[order], is_same[order]
-    last = np.append(
-        np.flatnonzero(np.diff(scores)), len(scores) - 1
-    )  # equal scores stay together
-    accepted = np.concatenate([[0.0], np.cumsum(is_same)[last]])
-    false = np.concatenate([[0.0], (last + 1) - accepted[1:]])
-    rate, false_rate = accepted / len(same), false / len(different)
-    k = int(np.searchsorted(false_rate, far, side='right')) - 1  # the last point that is allowed
-    if k + 1 == len(rate):
-        return float(rate[k])
-    share = (far - false_rate[k]) / (false_rate[k + 1] - false_rate[k])
-    return float(rate[k] + share * (rate[k + 1] - rate[k]))
+    rank = int(far * len(different))
+    if rank >= len(different):
+        return 1.0
+    # Millions of pairs: no sorting. The first threshold that accepts too many is the similarity of
+    # rank `rank`; the curve's point before it accepts only what is more similar.
+    place = len(different) - 1 - rank
+    threshold = np.partition(different, place)[place]
+    false_before, false_at = (
+        np.count_nonzero(different > threshold) / len(different),
+        np.count_nonzero(different >= threshold) / len(different),
+    )
+    before, at = np.mean(same > threshold), np.mean(same >= threshold)
+    share = (far - false_before) / (false_at - false_before)
+    return float(before + share * (at - before))
 
 
 def reid_summary(evidence: ReidEvidence) -> dict[str, object]:

@@ -10,7 +10,13 @@ from mot_compress_ros.datatypes import Detections
 from offline_training.datasets.classes import ALL_CLASSES, CLASS_NAMES
 from offline_training.datasets.records import LabelledImage, LabelledSequence, ORIGINS
 from offline_training.evaluation.bootstrap import BootstrapConfig, intervals
-from offline_training.evaluation.detection_scores import LabelledBoxes, score_detections
+from offline_training.evaluation.detection_scores import (
+    DetectionEvidence,
+    DetectionScores,
+    LabelledBoxes,
+    score_detections,
+    score_pooled,
+)
 from offline_training.evaluation.tracking_scores import (
     average_classes,
     combine_classes,
@@ -25,20 +31,32 @@ AP_FIELDS = ('ap', 'ap50', 'ap_small', 'ap_medium', 'ap_large')
 Json = dict[str, object]
 
 
-def detection_json(
-    truth: Sequence[LabelledBoxes], detections: Sequence[Detections], class_ids: Sequence[int]
-) -> Json:
+def detection_json(scores: Mapping[int, DetectionScores]) -> Json:
     """Average precision by class name, and the mean over classes that have one.
 
-    Without any object `ap` and `ap50` are 0; of a size that no object has it is None.
+    The mean is None where no class has objects, or none of that size.
     """
-    scores = score_detections(truth, detections, class_ids)
     by_class = {CLASS_NAMES[class_id]: asdict(s) for class_id, s in scores.items()}
-    mean: dict[str, float | None] = {'ap': 0.0, 'ap50': 0.0}
+    mean: dict[str, float | None] = {}
     for key in AP_FIELDS:
         defined = [s[key] for s in by_class.values() if s[key] is not None]
-        mean[key] = sum(defined) / len(defined) if defined else mean.get(key)
+        mean[key] = sum(defined) / len(defined) if defined else None
     return {'classes': by_class, 'class_average': mean}
+
+
+def combined_detection_json(parts: Sequence[tuple[str, str, DetectionEvidence]]) -> Json:
+    """Average precision over the images of all sequences of one origin, by origin.
+
+    Args:
+        parts: name, origin and evidence of each sequence.
+    """
+    result: Json = {}
+    for origin in ORIGINS:
+        group = {name: evidence for name, of, evidence in parts if of == origin}
+        if group:
+            scores = detection_json(score_pooled(list(group.values())))
+            result[origin] = {'sequences': sorted(group), **scores}
+    return result
 
 
 def image_set_json(
@@ -54,7 +72,7 @@ def image_set_json(
         for i in images
     ]
     labelled = set(known_classes).intersection(*(i.labelled_class_ids for i in images))
-    scores = detection_json(truth, detections, sorted(labelled))
+    scores = detection_json(score_detections(truth, detections, sorted(labelled)))
     return {'name': name, 'images': len(images), **scores}
 
 

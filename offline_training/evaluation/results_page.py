@@ -20,11 +20,22 @@ def results_page(reports: Sequence[Mapping[str, Any]]) -> str:
     """Markdown of all reports, in their order.
 
     Raises:
-        InputError: a report is of an unknown kind.
+        InputError: a report is of an unknown kind, or lacks what its kind has.
     """
     sections = []
     for report in reports:
-        if report['kind'] not in SECTIONS:
+        if str(report['kind']) not in SECTIONS:
             raise InputError(f'report of kind {report["kind"]!r}; legal: {", ".join(SECTIONS)}')
-        sections.append(importlib.import_module(SECTIONS[report['kind']]).section(report))
+        sections.append(_section(report))
     return '\n'.join([HEAD, *sections])
+
+
+def _section(report: Mapping[str, Any]) -> str:
+    section = importlib.import_module(SECTIONS[report['kind']]).section
+    try:
+        return str(section(report))
+    except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
+        raise InputError(
+            f'the report of `{report["command"]}` is not as its kind, {report["kind"]!r}, has it '
+            f'({type(error).__name__}: {error}); run the command again'
+        ) from error

@@ -12,7 +12,13 @@ from mot_compress_ros.inference import Detector
 from mot_compress_ros.pipeline import PipelineConfig
 from offline_training.datasets.classes import ALL_CLASSES, CLASS_NAMES
 from offline_training.datasets.records import LabelledSequence
-from offline_training.evaluation.detection_scores import LabelledBoxes
+from offline_training.evaluation.detection_scores import (
+    DetectionEvidence,
+    LabelledBoxes,
+    score_pooled,
+    Scored,
+    without_embeddings,
+)
 from offline_training.evaluation.inference import (
     LabelledEmbeddings,
     open_detector,
@@ -54,6 +60,7 @@ class SequenceOutcome:
         raw: TrackEval's results by class id of the protocol; empty where they are not to be
             pooled: only some objects are labelled, or ids mean nothing over frames.
         reid: pairs of embeddings by class name of the product.
+        detection: labels and detections; None where only some objects are labelled.
         json: what stands in the report.
     """
 
@@ -62,6 +69,7 @@ class SequenceOutcome:
     raw: Mapping[int, RawScores]
     reid: Mapping[str, ReidEvidence]
     json: Json
+    detection: DetectionEvidence | None = None
 
 
 @dataclass(kw_only=True)
@@ -152,28 +160,32 @@ def score_result(
         )
     detected = [k for k in sequence.labelled_class_ids if k in known_classes]
     reid = _reid_evidence(sequence, result.embeddings, detected)
+    detection = detection_evidence(sequence, result.detections, detected)
     return SequenceOutcome(
         name=sequence.name,
         origin=sequence.origin,
         raw=raw,
         reid=reid,
+        detection=detection,
         json={
             **report,
-            'detection': _detection(sequence, result, detected),
+            'detection': detection_json(score_pooled([detection])),
             'reid': reid_json(reid),
         },
     )
 
 
-def _detection(
-    sequence: LabelledSequence, result: SequenceResult, class_ids: Sequence[int]
-) -> Json:
-    """Average precision on the classes of the product."""
-    boxes = [
+def detection_evidence(
+    sequence: LabelledSequence, found: Sequence[Scored], class_ids: Sequence[int]
+) -> DetectionEvidence:
+    """What average precision needs, one entry of `found` per frame."""
+    truth = [
         LabelledBoxes(boxes_xyxy_px=t.boxes_xyxy_px, class_ids=t.class_ids, ignore=t.ignore)
         for t in sequence.truth
     ]
-    return detection_json(boxes, result.detections, class_ids)
+    return DetectionEvidence(
+        truth=truth, found=without_embeddings(found), class_ids=tuple(class_ids)
+    )
 
 
 def _reid_evidence(

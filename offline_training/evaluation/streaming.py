@@ -97,14 +97,16 @@ def used_outputs(
         outputs: in any order.
         n_frames: frames of the sequence.
         fps: frames per second.
-        eta: 0 counts every delay; -1 forgives one frame period.
+        eta: 0 counts every delay; -1 forgives one frame period, but no output meets the ground
+            truth of a frame before its own.
     """
     by_time = sorted(outputs, key=lambda output: output.ready_ns)
     ready_ns = [output.ready_ns for output in by_time]
     used: list[Output | None] = []
     for index in range(n_frames):
         n_ready = bisect_right(ready_ns, frame_time_ns(index - eta, fps) + TIE_NS)
-        used.append(by_time[n_ready - 1] if n_ready else None)
+        ready = (by_time[k] for k in range(n_ready - 1, -1, -1))
+        used.append(next((output for output in ready if output.frame_index <= index), None))
     return used
 
 

@@ -61,6 +61,7 @@ class StreamedSequence:
         config: PipelineConfig,
     ) -> None:
         self.sequence = sequence
+        self.known_classes = range(len(student.class_names))
         self._student = OnceDetector(student)
         self._teacher = OnceDetector(teacher) if teacher else None
         self._config = config

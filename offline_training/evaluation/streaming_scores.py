@@ -1,13 +1,22 @@
-"""Streaming scores of sequences and of all together, beside the offline scores."""
+"""Streaming scores of sequences and of all together, beside the offline scores.
+
+`detection` is the streaming AP (sAP) of the tracks in use, as what the node publishes: each with
+the score of its latest detection. Tracks are what is above the tracker's thresholds, so it lies
+below the AP of `evaluate`, which sees weak detections too; compare it with the offline row.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from mot_compress_ros.options import option
-from offline_training.datasets.classes import CLASS_NAMES
+from offline_training.datasets.classes import ALL_CLASSES, CLASS_NAMES
 from offline_training.datasets.records import LabelledSequence, ORIGINS
+from offline_training.evaluation.bootstrap import BootstrapConfig, intervals
+from offline_training.evaluation.detection_scores import DetectionEvidence, score_pooled
+from offline_training.evaluation.report import detection_json
+from offline_training.evaluation.sequence_scorer import detection_evidence
 from offline_training.evaluation.streaming import (
     Output,
     pool,
@@ -52,20 +61,35 @@ class StreamingConfig:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class StreamedScores:
-    """One sequence at one speed: TrackEval's scores by class id, and what happened to time."""
+    """One sequence at one speed.
+
+    Attributes:
+        raw: TrackEval's scores by class id.
+        detection: labels and the tracks in use.
+        timing: what happened to time.
+    """
 
     raw: Mapping[int, RawScores]
+    detection: DetectionEvidence
     timing: Timing
 
 
 def score_outputs(
-    sequence: LabelledSequence, outputs: Sequence[Output], config: StreamingConfig
+    sequence: LabelledSequence,
+    outputs: Sequence[Output],
+    config: StreamingConfig,
+    *,
+    known_classes: Collection[int] = ALL_CLASSES,
 ) -> StreamedScores:
-    """Score what was in use at each frame."""
+    """Score what was in use at each frame, on the classes that are labelled and known."""
     used = used_outputs(outputs, len(sequence), sequence.fps, eta=config.eta)
     tracks = tracks_in_use(used, sequence.fps, forecast=config.forecast)
-    raw = {k: score_class(sequence.truth, tracks, k) for k in sequence.labelled_class_ids}
-    return StreamedScores(raw=raw, timing=timing(outputs, used, sequence.fps))
+    class_ids = [k for k in sequence.labelled_class_ids if k in known_classes]
+    return StreamedScores(
+        raw={k: score_class(sequence.truth, tracks, k) for k in class_ids},
+        detection=detection_evidence(sequence, tracks, class_ids),
+        timing=timing(outputs, used, sequence.fps),
+    )
 
 
 def score_offline(
@@ -74,10 +98,17 @@ def score_offline(
     """Every frame, every output in time: what `evaluate` scores."""
     at_once = DrawnLatency({'student': (0.0,), 'teacher': (0.0,)}, speed_factor=1.0, seed=0)
     outputs = streamed.play(at_once, progress=progress)
-    return score_outputs(streamed.sequence, outputs, StreamingConfig())
+    return score_outputs(
+        streamed.sequence, outputs, StreamingConfig(), known_classes=streamed.known_classes
+    )
 
 
-def scores_json(sequences: Sequence[LabelledSequence], scores: Sequence[StreamedScores]) -> Json:
+def scores_json(
+    sequences: Sequence[LabelledSequence],
+    scores: Sequence[StreamedScores],
+    *,
+    bootstrap: BootstrapConfig | None = None,
+) -> Json:
     """All sequences at one speed, each and those of one origin together; origins never mix."""
     each = [
         {
@@ -86,6 +117,7 @@ def scores_json(sequences: Sequence[LabelledSequence], scores: Sequence[Streamed
             'origin': s.origin,
             'timing': scored.timing.summary(),
             **_classes_json(scored.raw),
+            'detection': detection_json(score_pooled([scored.detection])),
         }
         for s, scored in zip(sequences, scores, strict=True)
     ]
@@ -97,20 +129,24 @@ def scores_json(sequences: Sequence[LabelledSequence], scores: Sequence[Streamed
             if s.origin == origin
         }
         if of_origin:
-            combined[origin] = _pooled_json(of_origin)
+            combined[origin] = _pooled_json(of_origin, bootstrap)
     return {'sequences': each, 'combined': combined}
 
 
-def _pooled_json(scores: Mapping[str, StreamedScores]) -> Json:
+def _pooled_json(scores: Mapping[str, StreamedScores], bootstrap: BootstrapConfig | None) -> Json:
     class_ids = sorted({k for scored in scores.values() for k in scored.raw})
     raw = {
         k: combine_sequences({n: s.raw[k] for n, s in scores.items() if k in s.raw})
         for k in class_ids
     }
+    named = {n: {CLASS_NAMES[k]: r for k, r in s.raw.items()} for n, s in scores.items()}
+    bounds = {'bootstrap': intervals(named, bootstrap)} if bootstrap else {}
     return {
         'sequences': sorted(scores),
         'timing': pool([s.timing for s in scores.values()]).summary(),
         **_classes_json(raw),
+        'detection': detection_json(score_pooled([s.detection for s in scores.values()])),
+        **bounds,
     }
 
 
@@ -133,7 +169,11 @@ def with_loss(streaming: Json, offline: Json) -> Json:
             return part
         here, there = part['all'], reference['all']
         assert isinstance(here, dict) and isinstance(there, dict)
-        return {**part, 'loss': {key: there[key] - here[key] for key in LOSS_FIELDS}}
+        loss = {key: there[key] - here[key] for key in LOSS_FIELDS}
+        ap_there, ap_here = _average_precision(reference), _average_precision(part)
+        if ap_there is not None and ap_here is not None:
+            loss['ap'] = ap_there - ap_here
+        return {**part, 'loss': loss}
 
     sequences, references = streaming['sequences'], offline['sequences']
     together, reference = streaming['combined'], offline['combined']
@@ -143,3 +183,11 @@ def with_loss(streaming: Json, offline: Json) -> Json:
         'sequences': [lost(s, r) for s, r in zip(sequences, references, strict=True)],
         'combined': {origin: lost(part, reference[origin]) for origin, part in together.items()},
     }
+
+
+def _average_precision(part: Json) -> float | None:
+    """The mean over classes; None where nothing is there to be found."""
+    detection = part['detection']
+    assert isinstance(detection, dict)
+    ap: float | None = detection['class_average']['ap']
+    return ap

@@ -12,11 +12,12 @@ COLUMNS = (
     'sHOTA',
     'sMOTA',
     'sIDF1',
+    'sAP',
     'HOTA lost',
     'dropped',
     'missed',
-    'age frames',
-    'age ms',
+    'stale frames',
+    'stale ms',
     'p95',
     'latency ms',
 )
@@ -26,7 +27,7 @@ def streaming_table(report: Mapping[str, Any]) -> str:
     """One row per speed, the offline scores first; several sequences are shown together.
 
     Ratios are in per cent. `missed` is the share of frames whose output was not ready when the
-    next frame came, `age` the mean age of the output in use.
+    next frame came, `stale` the mean age of the output in use; sAP is the mean over classes.
     """
     rows = _rows('offline', report['offline'])
     for rung in report['rungs']:
@@ -47,6 +48,7 @@ def _cells(part: Mapping[str, Any]) -> list[str]:
     lost = part.get('loss', {}).get('hota')
     return [
         *(number(scores.get(key), defined=defined) or NOTHING for key in ('hota', 'mota', 'idf1')),
+        number(part.get('detection', {}).get('class_average', {}).get('ap')) or NOTHING,
         number(lost, defined=defined) or NOTHING,
         str(timing['dropped']),
         number(timing['missed_share']) or NOTHING,

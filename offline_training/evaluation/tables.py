@@ -47,6 +47,7 @@ REID_COLUMNS = (
     ('embeddings', 'boxes'),
 )
 INTERVAL_COLUMNS = (('hota', 'HOTA'), ('mota', 'MOTA'), ('idf1', 'IDF1'))
+ENOUGH_SEQUENCES = 10  # fewer give an interval that is worth a warning
 SIZE_PRECISIONS = ('fp32', 'fp16', 'int8')
 _LABELS = {'class_average': 'class average', 'all': 'all'}
 
@@ -81,14 +82,36 @@ def number(value: object, *, defined: bool = True) -> str:
 
 def evaluation_table(report: Mapping[str, Any]) -> str:
     """All tables of one evaluation, or of results that were scored; also of older versions."""
-    parts = [
-        _tracking_table(report),
+    return _joined(tables_together(report), tables_by_sequence(report))
+
+
+def tables_together(report: Mapping[str, Any]) -> str:
+    """What a reader wants first: sequences of one origin together, sets of images, sizes."""
+    tracking, detection, reid = _pooled_rows(report)
+    for images in report.get('image_sets', ()):
+        name = f'{images["name"]} ({images["model"]})'
+        detection += _rows(name, images, DETECTION_COLUMNS)
+    return _joined(
+        _table('tracking', tracking, TRACKING_COLUMNS),
         _interval_table(report),
         _partial_table(report),
-        _detection_table(report),
-        _reid_table(report),
+        _table('detection', detection, DETECTION_COLUMNS),
+        _table('re-ID', reid, REID_COLUMNS),
         _size_table(report),
-    ]
+    )
+
+
+def tables_by_sequence(report: Mapping[str, Any]) -> str:
+    """Each sequence by itself; '' where the tables above have said it all."""
+    tracking, detection, reid = _sequence_rows(report)
+    return _joined(
+        _table('tracking by sequence', tracking, TRACKING_COLUMNS),
+        _table('detection by sequence', detection, DETECTION_COLUMNS),
+        _table('re-ID by sequence', reid, REID_COLUMNS),
+    )
+
+
+def _joined(*parts: str) -> str:
     return '\n\n'.join(part for part in parts if part)
 
 
@@ -115,29 +138,73 @@ def _table(title: str, rows: list[list[str]], columns: Sequence[tuple[str, str]]
     return markdown_table(lines[0], lines[1:]) if rows else ''
 
 
-def _tracking_table(report: Mapping[str, Any]) -> str:
-    whole = [s for s in report['sequences'] if not s['partly_labelled']]
-    rows = [row for s in whole for row in _rows(s['name'], s, TRACKING_COLUMNS)]
-    if len(whole) > 1:
-        for origin, scores in report['combined'].items():
-            rows += _rows(f'{origin} together', scores, TRACKING_COLUMNS)
-    return _table('tracking', rows, TRACKING_COLUMNS)
+def _names_by_origin(report: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Names of the sequences that are labelled wholly."""
+    names: dict[str, list[str]] = {}
+    for sequence in report['sequences']:
+        if not sequence['partly_labelled']:
+            names.setdefault(sequence['origin'], []).append(sequence['name'])
+    return names
+
+
+def _group(report: Mapping[str, Any], origin: str) -> str:
+    """What the sequences of an origin are called together; one alone keeps its name."""
+    names = _names_by_origin(report).get(origin, [])
+    return names[0] if len(names) == 1 else f'{origin} together'
+
+
+def _pooled_rows(
+    report: Mapping[str, Any],
+) -> tuple[list[list[str]], list[list[str]], list[list[str]]]:
+    """Rows of tracking, detection and re-ID of each origin."""
+    tracking, detection, reid = [], [], []
+    for origin, scores in report['combined'].items():
+        tracking += _rows(_group(report, origin), scores, TRACKING_COLUMNS)
+    for origin, scores in report.get('combined_detection', {}).items():
+        detection += _rows(_group(report, origin), scores, DETECTION_COLUMNS)
+    for origin, classes in report.get('combined_reid', {}).items():
+        reid += _rows(_group(report, origin), {'classes': classes}, REID_COLUMNS)
+    return tracking, detection, reid
+
+
+def _sequence_rows(
+    report: Mapping[str, Any],
+) -> tuple[list[list[str]], list[list[str]], list[list[str]]]:
+    """Rows of tracking, detection and re-ID of each sequence that has others beside it."""
+    names = _names_by_origin(report)
+    tracking, detection, reid = [], [], []
+    for sequence in report['sequences']:
+        alone = len(names.get(sequence['origin'], [])) == 1
+        if sequence['partly_labelled']:
+            continue
+        if not alone:
+            tracking += _rows(sequence['name'], sequence, TRACKING_COLUMNS)
+        if 'detection' in sequence and not (alone and 'combined_detection' in report):
+            detection += _rows(sequence['name'], sequence['detection'], DETECTION_COLUMNS)
+        if sequence.get('reid') and not alone:
+            reid += _rows(sequence['name'], {'classes': sequence['reid']}, REID_COLUMNS)
+    return tracking, detection, reid
 
 
 def _interval_table(report: Mapping[str, Any]) -> str:
-    """Intervals of what is pooled, and a sentence for what has none."""
-    given = {o: s['bootstrap'] for o, s in report['combined'].items() if 'bootstrap' in s}
+    """Intervals of what is pooled, and sentences of what they are worth."""
     rows, words = [], []
-    for origin, of_origin in given.items():
-        if 'why_not' in of_origin:
-            words.append(f'Interval of {origin} together: {of_origin["why_not"]}.')
-        scores = of_origin.get('scores', {})
-        classes = [part for part in scores if part not in _LABELS]
-        for part in scores if len(classes) > 1 else classes:
-            bounds = [_interval(scores[part][key]) for key, _ in INTERVAL_COLUMNS]
-            rows.append([f'{origin} together, {_LABELS.get(part, part)}', *bounds])
+    for origin, scores in report['combined'].items():
+        bootstrap = scores.get('bootstrap', {})
+        bounds, name = bootstrap.get('scores', {}), _group(report, origin)
+        if 'why_not' in bootstrap:
+            words.append(f'Interval of {name}: {bootstrap["why_not"]}.')
+        elif bounds and bootstrap['sequences'] < ENOUGH_SEQUENCES:
+            words.append(
+                f'Intervals of {name} come from {bootstrap["sequences"]} sequences: so few make '
+                'them rough, and rather too narrow.'
+            )
+        classes = [part for part in scores['classes'] if part in bounds]
+        for part in [*classes, *(_LABELS if len(classes) > 1 else ())]:
+            cells = [_interval(bounds[part][key]) for key, _ in INTERVAL_COLUMNS]
+            rows.append([f'{name}, {_LABELS.get(part, part)}', *cells])
     table = _table(f'interval of {_confidence(report)}', rows, INTERVAL_COLUMNS)
-    return '\n\n'.join(part for part in (table, ' '.join(words)) if part)
+    return _joined(table, ' '.join(words))
 
 
 def _confidence(report: Mapping[str, Any]) -> str:
@@ -154,28 +221,6 @@ def _partial_table(report: Mapping[str, Any]) -> str:
     partly = [s for s in report['sequences'] if s['partly_labelled']]
     rows = [row for s in partly for row in _rows(s['name'], s, PARTIAL_COLUMNS)]
     return _table('partly labelled', rows, PARTIAL_COLUMNS)
-
-
-def _detection_table(report: Mapping[str, Any]) -> str:
-    rows = [
-        row
-        for s in report['sequences']
-        if 'detection' in s
-        for row in _rows(s['name'], s['detection'], DETECTION_COLUMNS)
-    ]
-    for images in report.get('image_sets', ()):
-        rows += _rows(f'{images["name"]} ({images["model"]})', images, DETECTION_COLUMNS)
-    return _table('detection', rows, DETECTION_COLUMNS)
-
-
-def _reid_table(report: Mapping[str, Any]) -> str:
-    """Re-ID of each sequence, and of all of one origin together."""
-    named = [(s['name'], s['reid']) for s in report['sequences'] if s.get('reid')]
-    rows = [row for name, reid in named for row in _rows(name, {'classes': reid}, REID_COLUMNS)]
-    if len(named) > 1:
-        for origin, reid in report['combined_reid'].items():
-            rows += _rows(f'{origin} together', {'classes': reid}, REID_COLUMNS)
-    return _table('re-ID', rows, REID_COLUMNS)
 
 
 def _size_table(report: Mapping[str, Any]) -> str:

@@ -38,8 +38,9 @@ def read_scores(report: Mapping[str, Any]) -> Scores:
     precisions: dict[str, list[float]] = {}
     for sequence in report['sequences']:
         if 'detection' in sequence:
-            found = float(sequence['detection']['class_average']['ap50'])
-            precisions.setdefault(sequence['origin'], []).append(found)
+            found = sequence['detection']['class_average']['ap50']
+            if found is not None:  # it has an object
+                precisions.setdefault(sequence['origin'], []).append(float(found))
     for images in report['image_sets']:
         precisions.setdefault('real', []).append(float(images['class_average']['ap50']))
     scores['ap50'] = {origin: mean(values) for origin, values in precisions.items()}

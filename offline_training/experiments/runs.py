@@ -13,6 +13,7 @@ from typing import Any
 
 from mot_compress_ros.console import say
 from mot_compress_ros.errors import InputError, MotCompressError
+from mot_compress_ros.inference import load_bundle
 
 SETTINGS_FILE = 'settings.json'
 SCORES_FILE = 'evaluation.json'
@@ -35,6 +36,7 @@ class RunPlan:
         input_size_wh: input of the network in the evaluation.
         dev: folders of sequences to evaluate on.
         bdd: BDD100K folder to evaluate detection on; None for none.
+        init: bundle to start from; '' for random weights.
         device: where to train.
         threads: CPU threads, 0 takes all.
     """
@@ -46,6 +48,7 @@ class RunPlan:
     input_size_wh: tuple[int, int]
     dev: Sequence[Path]
     bdd: Path | None
+    init: str = ''
     device: str = 'cpu'
     threads: int = 0
 
@@ -61,6 +64,7 @@ class RunPlan:
         words += ['--output', str(self.bundle), '--run', str(self.folder / 'run')]
         words += ['--input-size', f'{width}x{height}', '--device', self.device]
         words += ['--threads', str(self.threads)]
+        words += ['--init', self.init] if self.init else []
         for name, value in self.settings.items():
             words += ['--set', f'{name}={value}']
         return words
@@ -80,6 +84,7 @@ def complete(plan: RunPlan) -> dict[str, Any]:
     A training that was interrupted goes on from its checkpoint.
 
     Raises:
+        BundleError: `init` cannot be used.
         InputError: the folder holds a run of other settings.
         RunFailedError: a command failed.
     """
@@ -104,6 +109,7 @@ def _claim(plan: RunPlan) -> None:
         'recipe': plan.recipe.read_text(encoding='utf-8'),
         'settings': {name: str(value) for name, value in plan.settings.items()},
         'input_size_wh': list(plan.input_size_wh),
+        'init_sha256': load_bundle(plan.init).manifest.weights_sha256 if plan.init else '',
     }
     if not path.exists():
         _write(path, wanted)

@@ -27,6 +27,10 @@ class Clip:
         max_frames: how many are taken at most.
         fps: true frame rate; None takes what the video says, and 10 for a folder.
 
+    Attributes:
+        fps: of the frames that are taken.
+        n_left_out: frames beyond `max_frames`.
+
     Raises:
         InvalidOptionError: `stride` or `max_frames` is below 1, or `fps` out of range.
         InputError: there is nothing to read.
@@ -55,7 +59,9 @@ class Clip:
         if total < 1 or fps <= 0:
             raise InputError(f'{source}: holds no frames that can be read')
         self._stride = stride
-        self._n = min(max_frames, -(-total // stride))
+        wanted = -(-total // stride)
+        self._n = min(max_frames, wanted)
+        self.n_left_out = wanted - self._n
         self.fps = fps / stride
 
     def __len__(self) -> int:

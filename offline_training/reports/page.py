@@ -22,6 +22,10 @@ p.note{margin:-4px 0 8px;color:var(--soft);font-size:14px}
 td,th{white-space:nowrap;padding-right:16px}
 td.text,th.text{white-space:normal;overflow-wrap:normal;word-break:normal}
 td.text:first-child{white-space:nowrap}
+@media (max-width:640px){
+td.text:first-child,th.text:first-child{position:sticky;left:0;background:var(--card)}
+td.text:first-child{white-space:normal;overflow-wrap:anywhere;min-width:104px}
+}
 td.code{min-width:300px;overflow-wrap:anywhere}
 td.number,th.number{text-align:right}
 td small{display:block;color:var(--soft);font-size:12px}

@@ -31,9 +31,9 @@ def score_cells(
     k: int,
     keys: tuple[str, ...],
 ) -> list[Cell]:
-    """Scores of run `k` below `keys`, compared with run 0 where both saw the same sequences."""
+    """Scores of run `k` below `keys`, compared with run 0 where that is fair."""
     scores, first = present[k][1], present[0][1]
-    comparable = k > 0 and sequence_names(scores) == sequence_names(first)
+    comparable = k > 0 and are_comparable(present[k], present[0], keys)
     return [
         score_cell(
             field,
@@ -43,6 +43,23 @@ def score_cells(
         )
         for field, _ in columns
     ]
+
+
+def are_comparable(
+    one: tuple[Run, Scores], other: tuple[Run, Scores], keys: tuple[str, ...]
+) -> bool:
+    """Whether one protocol judged both on the same sequences, and they pool the same classes."""
+    classes = [set(mapping(scores.get('classes'))) for _, scores in (one, other)]
+    return (
+        protocol(one[0]) == protocol(other[0])
+        and sequence_names(one[1]) == sequence_names(other[1])
+        and (keys[0] == 'classes' or classes[0] == classes[1])
+    )
+
+
+def protocol(run: Run) -> str:
+    """By whose rules a run was judged."""
+    return str(run.get('protocol') or 'product')
 
 
 def defined(part: object, field: str) -> float | None:

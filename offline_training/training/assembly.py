@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from offline_training.datasets.classes import CLASS_NAMES
 from offline_training.datasets.frame_cache import read_frame, StoredFrame
 from offline_training.datasets.sampler import Sampler, SAMPLERS
 from offline_training.datasets.training_images import TrainingSource
@@ -24,7 +23,7 @@ def make_sampler(
         sources,
         config=config.augment,
         batch_size=config.train.batch_size,
-        n_class=len(CLASS_NAMES),
+        n_class=len(config.class_names),
         seed=config.train.seed,
         read=read,
     )

@@ -8,7 +8,12 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from mot_compress_ros.networks import ArchitectureConfig, fuse_batch_norm, JointDetector
+from mot_compress_ros.networks import (
+    ArchitectureConfig,
+    fuse_batch_norm,
+    JointDetector,
+    spelled_out,
+)
 from mot_compress_ros.networks.backbones import BACKBONES
 from mot_compress_ros.networks.deformable import DeformConv2d
 from mot_compress_ros.networks.heads import HEADS
@@ -196,6 +201,31 @@ def test_defaults_are_the_published_network(name):
     assert {k: v.shape for k, v in ours.state_dict().items()} == {
         k: v.shape for k, v in theirs.state_dict().items()
     }
+
+
+@pytest.mark.parametrize('name', BACKBONES)
+def test_nothing_is_left_open_in_what_a_network_says_of_itself(name):
+    """A bundle must not change with a table of defaults."""
+    published = next(config for config in ZOO.values() if config.name == name)
+    default = ArchitectureConfig(name=name, n_class=1, embedding_dim=published.embedding_dim)
+    assert spelled_out(default) == spelled_out(published) == published
+
+
+@pytest.mark.parametrize('name', ZOO)
+def test_heads_start_as_published(zoo_network, name):
+    """DLA-34 draws them as torch does, within 1 / sqrt(inputs); the others' last layer is small.
+
+    All biases but those of the heat map are zero.
+    """
+    network = zoo_network(name)
+    for head in ('wh', 'id', 'reg'):
+        first, _, last = getattr(network, head)
+        assert not first.bias.any() and not last.bias.any()
+        if name in ('fairmot_dla34_dcn', 'fairmot_dla34_conv', 'dla34_small'):
+            assert 0.9 / 16 < last.weight.abs().max() <= 1 / 16  # 256 inputs
+        else:
+            assert 0 < last.weight.abs().max() < 6e-3  # N(0, 0.001)
+    assert (network.hm[2].bias == -2.19).all() and network.hm[0].bias.any()
 
 
 @pytest.mark.parametrize('name', BACKBONES)

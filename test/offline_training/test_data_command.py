@@ -2,6 +2,9 @@
 
 import json
 from pathlib import Path
+import shutil
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -48,6 +51,32 @@ def test_inspect_prints_draws_and_writes(street, tmp_path, capsys, monkeypatch):
     assert found['sequence_list'][0]['labelled_classes'] == ['pedestrian', 'vehicle']
 
 
+def test_the_folder_of_the_json_is_made(street, tmp_path):
+    found = tmp_path / 'new' / 'found.json'
+    assert data('inspect', street, '--output', tmp_path / 'out', '--json', found) == 0
+    assert json.loads(found.read_text())['frames'] == 5
+
+
+def test_a_reader_that_goes_away_is_no_error(street, tmp_path):
+    words = [sys.executable, '-m', 'offline_training', 'data', 'inspect', street]
+    process = subprocess.Popen(
+        [*words, '--output', tmp_path / 'out'], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout and process.stderr
+    process.stdout.close()
+    error = process.stderr.read().decode()
+    process.stderr.close()
+    assert process.wait() == 0, error
+    assert 'Traceback' not in error and 'BrokenPipe' not in error
+    assert (tmp_path / 'out' / 'contact_sheet.png').is_file()
+
+
+def test_two_sequences_of_one_name_are_refused(street, capsys):
+    shutil.copytree(street, street.with_name('copy'))
+    assert data('inspect', street.parent) == 2
+    assert 'two sequences are called street' in capsys.readouterr().err
+
+
 def test_broken_files_are_listed_and_end_with_1(street, tmp_path, capsys):
     image = street / 'img1' / '000003.jpg'
     image.write_bytes(image.read_bytes()[:100])
@@ -79,7 +108,7 @@ def test_an_unknown_folder_lists_the_layouts_and_what_is_below(street, tmp_path,
 
 def test_the_layout_can_be_named(street, capsys):
     assert data('inspect', street, '--layout', 'pennfudan') == 2
-    assert 'annotations' in capsys.readouterr().err
+    assert 'expected the Penn-Fudan layout' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from mot_compress_ros.inference.backends import BackendOptions
 from mot_compress_ros.inference.checkpoint import MANIFEST_FILE, ModelManifest, save_bundle
 from mot_compress_ros.networks import ArchitectureConfig, JointDetector
 from mot_compress_ros.options import to_mapping
+from mot_compress_ros.pipeline import Pipeline
 from offline_training.__main__ import main
 from offline_training.fairmot_weights import import_weights, LEFTOVERS_FILE, SIGNATURES
 from offline_training.fairmot_weights_export import export_tensors
@@ -126,7 +127,7 @@ def dla_shapes(widths=DLA_SMALL, *, deformable=True, embedding=128, wh=4, hidden
 
 
 def drawn(shapes, *, prefix='', seed=0):
-    """Seeded tensors of the shapes; variances are positive, counters whole."""
+    """Seeded tensors of the shapes; variances are positive, counters whole, boxes have an area."""
     generator = torch.Generator().manual_seed(seed)
     state = {}
     for key, shape in shapes.items():
@@ -135,6 +136,8 @@ def drawn(shapes, *, prefix='', seed=0):
             value = value.abs() + 0.5
         if key.endswith('num_batches_tracked'):
             value = torch.tensor(100 + len(state))
+        if key in ('wh.2.bias', 'hm.2.bias'):
+            value = value + 2
         state[prefix + key] = value
     return state
 
@@ -183,12 +186,30 @@ def test_a_checkpoint_written_by_hand_loads_runs_and_exports_again(tmp_path, nam
     detector = build_detector(bundle, options=BackendOptions(precision='fp32'))
     image = np.random.default_rng(0).integers(0, 255, (64, 96, 3), np.uint8)
     (found,) = detector.detect([Frame(image=image, stamp_ns=0, camera='c', frame_index=0)])
-    assert found.embeddings.shape[1] == bundle.manifest.embedding_dim
+    assert len(found.scores) and found.embeddings.shape[1] == bundle.manifest.embedding_dim
 
     assert run('export-fairmot', tmp_path / 'b', tmp_path / 'again.pth') == 0
     again = torch.load(tmp_path / 'again.pth', weights_only=True)
     assert again['epoch'] == 30
     assert_equal_states(again['state_dict'], state)
+
+
+@pytest.mark.parametrize('name', ['light', 'dla'])
+def test_an_imported_network_tracks(tmp_path, name):
+    """The same picture four times, in the pipeline of the node: the same boxes keep their ids."""
+    file = write(tmp_path / 'a.pth', drawn(LAYOUTS[name]))
+    assert run('import-fairmot', file, tmp_path / 'b', '--input-size', '96x64') == 0
+    runtime = BackendOptions(precision='fp32', device='cpu')
+    detector = build_detector(load_bundle(tmp_path / 'b'), options=runtime)
+    pipeline = Pipeline(cameras=['c'], student=detector)
+    image = np.random.default_rng(0).integers(0, 255, (64, 96, 3), np.uint8)
+    tracks = [
+        pipeline.step([Frame(image=image, stamp_ns=i * 10**8, camera='c', frame_index=i)])[0]
+        for i in range(4)
+    ]
+    assert pipeline.class_names == ('pedestrian',)
+    assert len(tracks[-1].track_ids)
+    assert sorted(tracks[-1].track_ids) == sorted(tracks[-2].track_ids)
 
 
 def test_the_published_sizes_are_recognised_by_name():
@@ -353,3 +374,40 @@ def test_what_is_exported_is_recognised(tmp_path, name):
     again = imported(public)
     assert again.architecture == config
     assert_equal_states(again.tensors, {key: torch.from_numpy(t) for key, t in tensors.items()})
+
+
+def test_half_precision_files_come_back_with_equal_values(tmp_path):
+    """Half of the smallest number of fp16 is none of fp16."""
+    state = {k: v.half() if v.dim() else v for k, v in drawn(light_shapes(wh=2)).items()}
+    state['wh.2.weight'] = torch.full_like(state['wh.2.weight'], 2.0**-24)
+    run('import-fairmot', write(tmp_path / 'a.pth', state), tmp_path / 'b')
+    again, _ = export_tensors(load_bundle(tmp_path / 'b'))
+    floats = {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
+    assert_equal_states(again, floats)
+
+
+def test_left_overs_that_share_memory_are_kept(tmp_path):
+    state = drawn(dla_shapes())
+    shared = state['base.fc.bias']
+    state['base.fc.weight'] = shared[:640].view(10, 64, 1, 1)
+    run('import-fairmot', write(tmp_path / 'a.pth', state), tmp_path / 'b')
+    assert_equal_states(export_tensors(load_bundle(tmp_path / 'b'))[0], state)
+
+
+@pytest.mark.parametrize(
+    'key',
+    ['base.level3.project.0.bias', 'base.level4.project.1.x', 'base.level2.project.2.weight'],
+)
+def test_only_the_known_left_overs_are_taken_for_such(key):
+    with pytest.raises(InputError, match=f'{key} is unknown'):
+        imported({**drawn(dla_shapes()), key: torch.zeros(1)})
+
+
+def test_an_epoch_that_is_no_number_does_not_stop_the_export(tmp_path):
+    run('import-fairmot', write(tmp_path / 'a.pth', drawn(light_shapes())), tmp_path / 'b')
+    path = tmp_path / 'b' / MANIFEST_FILE
+    content = json.loads(path.read_text())
+    content['training']['imported_from']['epoch'] = 'last'
+    path.write_text(json.dumps(content))
+    assert run('export-fairmot', tmp_path / 'b', tmp_path / 'c.pth') == 0
+    assert torch.load(tmp_path / 'c.pth', weights_only=True)['epoch'] == 0

@@ -3,6 +3,7 @@
 from collections import OrderedDict
 import os
 import pickle
+import warnings
 import zipfile
 
 import numpy as np
@@ -97,6 +98,7 @@ def test_a_whole_pickled_model_is_refused(tmp_path, legacy):
         (state(b=torch.eye(2).to_sparse()), 'b: a torch.sparse_coo tensor'),
         (state(b=torch.zeros(1).expand(10**12)), 'b: shape (1000000000000,) is more than'),
         (state(b=torch.zeros(3, device='meta')), 'tensor on meta'),
+        (state(b=torch._neg_view(torch.ones(3))), 'b: a nested or negated tensor'),
         (state(**{'b.num_batches_tracked': torch.ones(())}), 'expected torch.int64'),
     ],
 )
@@ -186,3 +188,28 @@ def test_what_is_written_is_read(tmp_path):
     assert list(path.parent.iterdir()) == [path]
     with pytest.raises(InputError, match='is there already'):
         write_checkpoint(path, state(), epoch=4)
+
+
+def test_nested_tensors_are_refused(tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # they are a prototype
+        nested = torch.nested.nested_tensor([torch.ones(2), torch.ones(3)])
+    assert 'b: a nested' in refused(saved(tmp_path / 'a.pth', state(b=nested)))
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / 'a.pth')
+    assert 'a pipe or a device' in refused(tmp_path / 'a.pth')
+
+
+@pytest.mark.parametrize('claimed', [2**31 - 1, 10**12])
+def test_a_storage_that_is_larger_than_its_file_is_refused(tmp_path, claimed):
+    """The old format states how many values follow; nothing of them is there."""
+    path = saved(
+        tmp_path / 'a.pth', {'a': torch.ones(12_345)}, _use_new_zipfile_serialization=False
+    )
+    said, lie = pickle.dumps(12_345, 2)[2:-1], pickle.dumps(claimed, 2)[2:-1]
+    data = path.read_bytes()
+    assert data.count(said) == 2
+    path.write_bytes(data.replace(said, lie))
+    refused(path)

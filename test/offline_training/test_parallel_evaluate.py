@@ -34,9 +34,12 @@ def evaluate(data, model, file, *more):
     return main([str(word) for word in (*words, '--threads', 1, *more)])
 
 
+KEYS = ('sequences', 'combined', 'combined_detection', 'combined_reid', 'failed')
+
+
 def scores(file):
     report = json.loads(file.read_text())
-    return {key: report[key] for key in ('sequences', 'combined', 'combined_reid', 'failed')}
+    return {key: report[key] for key in KEYS}
 
 
 def test_a_sequence_that_fails_is_named_and_the_others_are_scored(

@@ -8,13 +8,18 @@ import pytest
 import torch
 
 from mot_compress_ros.inference import load_bundle
+from mot_compress_ros.networks import ArchitectureConfig
 from offline_training.__main__ import main
 from offline_training.datasets.augment import AugmentConfig
 from offline_training.datasets.identities import number_identities
 from offline_training.datasets.sampler import EpochSampler, PairSampler, SAMPLERS
-from offline_training.datasets.training_images import TrainingImage, TrainingSource
+from offline_training.datasets.training_images import (
+    of_first_classes,
+    TrainingImage,
+    TrainingSource,
+)
 from offline_training.losses import PARTS
-from offline_training.recipes import read_recipe
+from offline_training.recipes import read_recipe, RecipeConfig
 
 CONFIGS = Path(__file__).parents[2] / 'config' / 'training'
 AUGMENT = AugmentConfig(width_px=96, height_px=64, min_full_width_px=96.0, max_full_width_px=128.0)
@@ -222,3 +227,21 @@ def flattened(content, prefix=''):
             yield from flattened(value, f'{name}.')
         elif 'average' not in name and 'exp_avg' not in name:
             yield name, value
+
+
+def test_a_recipe_may_learn_the_first_classes_only(tmp_path):
+    """Pedestrians alone, as a public FairMOT checkpoint knows them."""
+    image = TrainingImage(
+        path=tmp_path / 'a.png',
+        boxes_xyxy_px=np.arange(8, dtype=np.float32).reshape(2, 4),
+        class_ids=np.array([2, 0]),
+        identities=np.array([7, 8]),
+        ignore_xyxy_px=np.zeros((1, 4), np.float32),
+        ignore_class_ids=np.array([1]),
+        labelled_classes=(0, 2),
+    )
+    kept = of_first_classes(image, 1)
+    assert kept.identities.tolist() == [8] and kept.boxes_xyxy_px.tolist() == [[4, 5, 6, 7]]
+    assert kept.labelled_classes == (0,) and len(kept.ignore_class_ids) == 0
+    config = RecipeConfig(architecture=ArchitectureConfig(n_class=1))
+    assert config.class_names == ('pedestrian',)

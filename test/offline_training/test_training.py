@@ -10,12 +10,18 @@ import torch
 
 from mot_compress_ros.errors import InputError, InvalidOptionError, MotCompressError
 from mot_compress_ros.inference import build_detector, load_bundle
+from mot_compress_ros.inference.backends import BackendOptions
+from mot_compress_ros.inference.backends.torch_eager import TorchEagerBackend
+from mot_compress_ros.inference.checkpoint import ModelManifest, save_bundle
 from mot_compress_ros.networks import ArchitectureConfig, JointDetector
-from mot_compress_ros.options import describe
+from mot_compress_ros.networks.backbones import BACKBONES
+from mot_compress_ros.options import describe, to_mapping
 from offline_training.__main__ import main
 from offline_training.command_options import parse_settings
+from offline_training.commands.train import halved, open_init
 from offline_training.datasets import LAYOUTS
 from offline_training.datasets.augment import augment, AugmentConfig
+from offline_training.datasets.classes import CLASS_NAMES
 from offline_training.datasets.collect import collect_sources
 from offline_training.datasets.records import SourceConfig
 from offline_training.datasets.sampler import PairSampler
@@ -103,7 +109,7 @@ def test_recipe_errors(tmp_path):
         ('train.batch_size=5', 'even number'),
         ('augment.width_px=100', 'multiples of 32'),
         ('augment.height_px=100', 'multiples of 32'),
-        ('architecture.n_class=4', 'expected 3: the data sets have pedestrian'),
+        ('architecture.n_class=4', 'expected at most 3: the data sets have pedestrian'),
         ('train.learning_rate=quick', 'expected float'),
         ('train.steps=1.5', 'expected int'),
         ('train.steps', 'NAME=VALUE'),
@@ -344,6 +350,53 @@ def test_the_command_refuses_foreign_first_weights_and_foreign_runs(tmp_path, ca
     assert 'pass --run' in capsys.readouterr().err.splitlines()[-1]
     again = ['--output', str(tmp_path / 'again'), '--init', small, '--run', str(tmp_path / 'run2')]
     assert main([*words, *again]) == 0
+
+
+def test_zero_and_the_published_value_are_the_same_architecture(tmp_path):
+    """A bundle that states its width may be trained on by a recipe that leaves it open."""
+    stated = ArchitectureConfig(name='yolov5_light', width=0.5, head_channels=64)
+    bundle = tmp_path / 'light'
+    manifest = ModelManifest(
+        name='light',
+        architecture=to_mapping(stated),
+        class_names=CLASS_NAMES,
+        input_size_wh=(96, 64),
+        embedding_dim=64,
+    )
+    state = JointDetector(stated).state_dict()
+    save_bundle(bundle, manifest, {key: value.numpy() for key, value in state.items()})
+    open_init(str(bundle), ArchitectureConfig())
+    with pytest.raises(InvalidOptionError, match=r'has width 0\.5, the recipe says 0\.25'):
+        open_init(str(bundle), ArchitectureConfig(width=0.25, head_channels=64))
+
+
+def test_half_precision_never_makes_values_infinite():
+    """The variance of a BatchNorm may be more than 65 504; half precision ends there."""
+    large, small = torch.tensor([1.0, 1e5]), torch.tensor([1.0, 1e-9])
+    assert torch.equal(halved(large), large) and halved(large).dtype is torch.float32
+    assert halved(small).dtype is torch.float16
+    assert halved(torch.tensor(3)).dtype is torch.int64
+
+
+@pytest.mark.parametrize('name', BACKBONES)
+def test_every_family_trains_into_a_bundle_that_runs(tmp_path, name):
+    """Two steps through the command line; the stored half precision answers like the network."""
+    make_sequence(tmp_path / 'road', n_frames=2)
+    recipe = write_recipe(tmp_path / 'r.yaml', steps=2, batch_size=2, precision='fp32')
+    words = ['--data', str(tmp_path), '--output', str(tmp_path / 'm'), '--run', str(tmp_path)]
+    sets = [f'architecture.name={name}', 'architecture.width=0.125']
+    flags = [word for value in sets for word in ('--set', value)]
+    assert main(['train', str(recipe), *words, '--input-size', '96x64', *flags]) == 0
+    bundle = load_bundle(tmp_path / 'm')
+    assert bundle.manifest.architecture['head_channels'] > 0
+    backend = TorchEagerBackend(bundle, BackendOptions(device='cpu', precision='fp32'))
+    images = np.random.default_rng(0).integers(0, 256, (1, 64, 96, 3), np.uint8)
+    average = torch.load(tmp_path / CHECKPOINT_FILE, weights_only=True)['average']
+    network = JointDetector(ArchitectureConfig(**bundle.manifest.architecture)).eval()
+    network.load_state_dict({key[7:]: t for key, t in average.items() if key[:7] == 'module.'})
+    with torch.inference_mode():
+        maps = network(torch.from_numpy(images).permute(0, 3, 1, 2) / 255)
+    np.testing.assert_allclose(backend.run(images).heatmap, maps['hm'].sigmoid(), atol=2e-3)
 
 
 def test_train_command_learns_and_writes_a_bundle_that_loads(tmp_path):

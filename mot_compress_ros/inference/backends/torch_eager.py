@@ -71,11 +71,7 @@ def load_network(bundle: Bundle) -> JointDetector:
     Raises:
         BundleError: the architecture is unknown or a tensor is missing, foreign or misshapen.
     """
-    try:
-        config = from_mapping(ArchitectureConfig, bundle.manifest.architecture)
-    except InvalidOptionError as error:
-        raise BundleError(f'{bundle.path}: architecture: {error}') from None
-    network = JointDetector(config)
+    network = JointDetector(architecture_of(bundle))
     expected = network.state_dict()
     tensors = {key: torch.from_numpy(np.array(t)) for key, t in bundle.tensors.items()}
     wrong = [
@@ -91,6 +87,18 @@ def load_network(bundle: Bundle) -> JointDetector:
         )
     network.load_state_dict(tensors)
     return network
+
+
+def architecture_of(bundle: Bundle) -> ArchitectureConfig:
+    """What the manifest says of the network.
+
+    Raises:
+        BundleError: it is none of those that are known here.
+    """
+    try:
+        return from_mapping(ArchitectureConfig, bundle.manifest.architecture)
+    except InvalidOptionError as error:
+        raise BundleError(f'{bundle.path}: architecture: {error}') from None
 
 
 def _device(name: str) -> torch.device:

@@ -20,7 +20,11 @@ from mot_compress_ros.networks.necks.dla_up import DlaUp, IdaUp
 CHANNELS = (16, 32, 64, 128, 256, 512)  # of levels 0 to 5, strides 1 to 32
 # In the public files, but read by nothing: the ImageNet classifier, and the projections of the
 # outer trees of levels 3 and 4, whose result FairMOT's network drops.
-DEAD_KEYS = (r'base\.fc\.(weight|bias)', r'base\.level[34]\.project\.[01]\..+')
+DEAD_KEYS = (
+    r'base\.fc\.(weight|bias)',
+    r'base\.level[34]\.project\.(0\.weight|1\.(weight|bias|running_mean|running_var))',
+    r'base\.level[34]\.project\.1\.num_batches_tracked',
+)
 
 
 class DlaBase(nn.Module):

@@ -24,6 +24,8 @@ class Family:
         width: the published channel multiple.
         head_channels: hidden channels of the published heads; 0 for those of the feature map.
         head_activation: between the two convolutions of a head.
+        head_last_std: deviation of the first weights in the last layer of all heads but the heat
+            map; None where they are drawn as torch does.
         public_prefix: what the public key layout puts before the backbone's own keys.
         dead_keys: patterns of keys in public files that nothing reads; full matches.
     """
@@ -32,5 +34,6 @@ class Family:
     width: float = 1.0
     head_channels: int = 0
     head_activation: type[nn.SiLU] | type[nn.ReLU] = nn.ReLU
+    head_last_std: float | None = 1e-3
     public_prefix: str = ''
     dead_keys: tuple[str, ...] = ()

@@ -21,8 +21,6 @@ STAGES = (
 # Number of the last block of strides 4, 8, 16 and 32.
 TAPS = (3, 6, 13, 17)
 NECK_CHANNELS = 64
-# Of torchvision's file: the last 1x1 convolution and the classifier.
-DEAD_KEYS = (r'features\.18\..+', r'classifier\..+')
 
 
 class MobileNetV2(nn.Module):

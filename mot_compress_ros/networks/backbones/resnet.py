@@ -8,8 +8,6 @@ from torch.nn import functional as F
 from mot_compress_ros.networks.channels import scaled
 from mot_compress_ros.networks.necks.deconvolution import deconvolutions
 
-# Of ImageNet files; CenterNet's own have no classifier.
-DEAD_KEYS = (r'fc\.(weight|bias)',)
 NECK_CHANNELS = 256
 
 

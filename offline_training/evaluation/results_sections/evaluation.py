@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from offline_training.evaluation.results_sections.origin import origin_lines
-from offline_training.evaluation.tables import evaluation_table
+from offline_training.evaluation.tables import tables_by_sequence, tables_together
 
 NOTES = {
     'product': (
@@ -24,7 +24,10 @@ NOTES = {
         'its preprocessing for KITTI.'
     ),
 }
-AP_NOTE = 'AP is computed by pycocotools, on the classes of the product.'
+AP_NOTE = (
+    'AP is computed by pycocotools, on the classes of the product, over the images of all '
+    'sequences together.'
+)
 INTERVAL_NOTE = (
     'Intervals: percentile bootstrap over sequences, {confidence:.0%}, {resamples} resamples.'
 )
@@ -37,7 +40,20 @@ def section(report: Mapping[str, Any]) -> str:
         interval = report['options']['keyframe.interval']
         title += f', with {report["teacher"]["name"]} on one frame in {interval}'
     note = f'{notes(report)} {AP_NOTE} Runtime: {report["model"]["runtime"]}.'
-    return '\n'.join([title, '', *origin_lines(report), note, '', evaluation_table(report), ''])
+    return '\n'.join([title, '', *origin_lines(report), note, '', *tables(report), ''])
+
+
+def tables(report: Mapping[str, Any]) -> list[str]:
+    """The tables for all to see, and those of single sequences for who unfolds them."""
+    parts = [tables_together(report)]
+    if report.get('failed'):
+        parts += ['', f'**Without {", ".join(report["failed"])}**, which could not be scored.']
+    each = tables_by_sequence(report)
+    if each:
+        # Markdown within HTML needs the empty lines.
+        summary = '<details><summary>Each sequence</summary>'
+        parts += ['', summary, '', each, '', '</details>']
+    return parts
 
 
 def notes(report: Mapping[str, Any]) -> str:

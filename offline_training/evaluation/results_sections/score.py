@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from offline_training.evaluation.results_sections.evaluation import notes
+from offline_training.evaluation.results_sections.evaluation import notes, tables
 from offline_training.evaluation.results_sections.origin import origin_lines
-from offline_training.evaluation.tables import evaluation_table
 
 
 def section(report: Mapping[str, Any]) -> str:
     """The table of tracking."""
     title = f'## Scores of {report["results"]} by the rules of {report["protocol"]}'
-    table = evaluation_table(report)
-    return '\n'.join([title, '', *origin_lines(report), notes(report), '', table, ''])
+    lines = [*origin_lines(report), notes(report), '', *tables(report)]
+    return '\n'.join([title, '', *lines, ''])

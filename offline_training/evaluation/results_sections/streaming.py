@@ -21,7 +21,10 @@ def section(report: Mapping[str, Any]) -> str:
         'takes the newest frame and drops the others. A speed factor of 2 is a machine twice as '
         f'fast. Runtime of a frame: {report["latency"]}; eta {options["streaming.eta"]:g}, '
         f'forecast {_on(options["streaming.forecast"])}, shrinking tail '
-        f'{_on(options["streaming.shrinking_tail"])}. `missed` in per cent of the frames.'
+        f'{_on(options["streaming.shrinking_tail"])}. `missed`: frames, in per cent, whose '
+        'output was not ready when the next one came, dropped ones too; `stale`: mean age of the '
+        'output in use, and its 95th percentile. sAP is the average precision of the tracks in '
+        'use, mean over classes.'
     )
     return '\n'.join([title, '', *origin_lines(report), note, '', streaming_table(report), ''])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from mot_compress_ros.errors import InputError
+from mot_compress_ros.errors import MotCompressError
 from offline_training.reports import EVALUATIONS
 from offline_training.reports.cells import run_cell, signed, tone_of
 from offline_training.reports.content import Cell, Chart, DASH, file_name, Section, Table
@@ -18,6 +18,7 @@ from offline_training.reports.scores import (
     interval,
     mapping,
     parts,
+    protocol,
     score_cells,
     Scores,
     sequence_names,
@@ -38,9 +39,14 @@ def section(runs: Sequence[Run]) -> Section | None:
 
 def _note(runs: Sequence[Run]) -> str:
     note = 'Ratios in per cent.'
-    protocols = {str(run.get('protocol') or 'product') for run in runs}
+    protocols = {protocol(run) for run in runs}
     if len(protocols) > 1:
-        note += f' Scored by different protocols: {", ".join(sorted(protocols))}.'
+        by_run = ', '.join(f'{run.label} by {protocol(run)}' for run in runs)
+        note += f' Judged by different rules, which cannot be compared: {by_run}.'
+    for run in runs:
+        failed = in_order(mapping(run.get('failed')))
+        if failed:
+            note += f' {run.label} is without {", ".join(failed)}, which could not be scored.'
     confidence = next(
         (c for run in runs if (c := as_number(run.get('bootstrap', 'confidence')))), None
     )
@@ -128,18 +134,15 @@ def _changes(runs: Sequence[Run]) -> list[Table]:
 
 def _paired(first: Run, other: Run) -> Mapping[str, Mapping[str, object]]:
     """By origin; nothing where the files do not hold what it takes."""
-    from offline_training.evaluation.bootstrap import paired_differences
+    from mot_compress_ros.options import from_mapping
+    from offline_training.evaluation.bootstrap import BootstrapConfig, paired_differences
 
     try:
-        return paired_differences(first.content, other.content)
-    except (
-        InputError,
-        AttributeError,
-        KeyError,
-        TypeError,
-        ValueError,
-    ):  # older files have no raw scores
-        return {}
+        given = first.get('bootstrap')
+        config = from_mapping(BootstrapConfig, given) if given else None
+        return paired_differences(first.content, other.content, config)
+    except (MotCompressError, AttributeError, KeyError, TypeError, ValueError):
+        return {}  # older files have no raw scores
 
 
 def _change(common: Mapping[str, object], field: str) -> Cell:

@@ -20,18 +20,23 @@ def section(runs: Sequence[Run]) -> Section:
             run.kind,
             subject(run),
             *([machine(run)] if several else []),
-            Cell(text=command(run), is_code=True),
         ]
         for run in runs
     ]
-    head = ['run', 'kind', 'of', *(['machine'] if several else []), 'command']
+    head = ['run', 'kind', 'of', *(['machine'] if several else [])]
+    commands: list[list[Cell | str]] = [
+        [run_cell(run), Cell(text=command(run), is_code=True)] for run in runs
+    ]
     note = 'Small below a value: its interval, and the difference to the first run.'
     if several:
         note += ' The runs come from different machines: compare times with care.'
     elif machines:
         note += f' Machine: {machines[0]}.'
     table = Table(title='', head=head, rows=rows, text_columns=len(head))
-    return Section(title='Runs', note=note, parts=[table])
+    made_by = Table(
+        title='commands', head=['run', 'command'], rows=commands, folded=True, text_columns=2
+    )
+    return Section(title='Runs', note=note, parts=[table, made_by])
 
 
 def subject(run: Run) -> str:

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from offline_training.reports import STREAMING
-from offline_training.reports.cells import percent, plain
+from offline_training.reports.cells import percent, plain, score_cell
 from offline_training.reports.content import Cell, Chart, DASH, Section, Table, Theme
 from offline_training.reports.figures import FULL_WIDTH_IN
 from offline_training.reports.plots import legend
 from offline_training.reports.runs import as_number, dig, entries, Run
-from offline_training.reports.scores import in_order, mapping
+from offline_training.reports.scores import in_order, interval, mapping
 
 FIELDS = (('hota', 'sHOTA'), ('mota', 'sMOTA'), ('idf1', 'sIDF1'))
 
@@ -28,9 +28,10 @@ def section(runs: Sequence[Run]) -> Section | None:
         'run, sequences',
         'speed factor',
         *(label for _, label in FIELDS),
+        'sAP',
         'HOTA lost',
-        'age ms',
-        'age p95',
+        'stale ms',
+        'stale p95',
         'latency ms',
         'dropped',
         'missed %',
@@ -40,7 +41,8 @@ def section(runs: Sequence[Run]) -> Section | None:
     return Section(
         title='Streaming',
         note='Ground truth meets the latest output that was ready at its time; dashed: offline. '
-        'A speed factor of 2 is a machine twice as fast. '
+        'Stale: age of the output in use; missed: frames whose output was not ready when the next '
+        'one came. A speed factor of 2 is a machine twice as fast. '
         + '; '.join(f'{run.label}: {setting(run)}' for run in streamed)
         + '.',
         parts=[ladder_chart(streamed), table],
@@ -82,7 +84,15 @@ def _rows(run: Run, origin: str) -> list[list[Cell | str]]:
             [
                 Cell(text=f'{run.label}, {origin}', color=run.color),
                 f'{rung["speed_factor"]:g}',
-                *(percent(dig(part, 'all', field)) for field, _ in FIELDS),
+                *(
+                    score_cell(
+                        field,
+                        dig(part, 'all', field),
+                        interval=interval(mapping(part), 'all', field),
+                    )
+                    for field, _ in FIELDS
+                ),
+                percent(dig(part, 'detection', 'class_average', 'ap')),
                 percent(dig(part, 'loss', 'hota')),
                 plain(dig(timing, 'age_ms', 'mean'), 0),
                 plain(dig(timing, 'age_ms', 'p95'), 0),

@@ -387,9 +387,16 @@ def bdd100k(folder):
 
 def pennfudan(folder):
     """One Penn-Fudan image."""
-    line = 'Bounding box for object 1 "PASpersonWalking" (Xmin, Ymin) - (Xmax, Ymax) : '
-    text(folder / 'annotations' / 'FudanPed00001.txt', f'{line}(10, 11) - (20, 40)\n')
-    image(folder / 'images' / 'FudanPed00001.jpg')
+    annotation = (
+        '# Compatible with PASCAL Annotation Version 1.00\n'
+        'Image filename : "PennFudanPed/PNGImages/FudanPed00001.png"\n'
+        'Objects with ground truth : 1 { "PASpersonWalking" }\n'
+        '# Details for pedestrian 1 ("PASpersonWalking")\n'
+        'Bounding box for object 1 "PASpersonWalking" (Xmin, Ymin) - (Xmax, Ymax) : '
+        '(10, 11) - (20, 40)\n'
+    )
+    text(folder / 'Annotation' / 'FudanPed00001.txt', annotation)
+    image(folder / 'PNGImages' / 'FudanPed00001.png')
     return folder
 
 

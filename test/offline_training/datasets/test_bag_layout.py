@@ -9,7 +9,7 @@ from rosbags.typesys import get_typestore, Stores
 from mot_compress_ros.errors import InputError
 from mot_compress_ros.image_decoding import read_image
 from offline_training.datasets.bag_layout import read, read_track_file, recognises
-from offline_training.datasets.classes import CYCLIST, PEDESTRIAN, VEHICLE
+from offline_training.datasets.classes import ALL_CLASSES, CYCLIST, PEDESTRIAN, VEHICLE
 from offline_training.datasets.records import SourceConfig
 
 TRACKS = (
@@ -106,6 +106,15 @@ def test_the_file_alone_and_the_folder_of_a_replay_are_bags_too(tmp_path):
         assert [s.name for s in read(path, CONFIG).sequences] == ['tracks']
 
 
+def test_what_a_run_drew_is_no_camera(tmp_path):
+    drawn, camera = '/front/debug_image/compressed', '/front/image_raw'
+    bag = write_bag(tmp_path / 'drive', (drawn, camera))
+    (tmp_path / 'tracks.txt').write_text(TRACKS)
+    (sequence,) = read(bag, CONFIG).sequences
+    assert {path.suffix for path in sequence.image_paths} == {'.png'}  # the raw images
+    assert len(read(bag, SourceConfig(layout='bag', topic=drawn))) == 3
+
+
 def test_several_topics_have_to_be_chosen_from(tmp_path):
     topics = ('/front/image_raw/compressed', '/rear/image_raw/compressed')
     bag = write_bag(tmp_path / 'drive', topics)
@@ -137,6 +146,18 @@ def test_the_track_file_may_lie_elsewhere_and_may_be_ground_truth(tmp_path):
         read(bag, SourceConfig(layout='bag', tracks='none.txt'))
 
 
+def test_a_synthetic_bag_says_so(tmp_path):
+    bag = write_bag(tmp_path / 'drive')
+    truth = tmp_path / 'drive_truth'
+    truth.mkdir()
+    (truth / 'gt.txt').write_text('2,4,1,1,5,5,1,2,0.5\n')
+    assert read(bag, CONFIG).sequences[0].origin == 'real'
+    for name in ('metric.csv', 'ego.csv'):
+        (truth / name).write_text('')
+    (sequence,) = read(bag, CONFIG).sequences
+    assert (sequence.origin, sequence.labelled_class_ids) == ('synthetic', ALL_CLASSES)
+
+
 def test_a_message_that_does_not_decode_takes_its_labels_along(tmp_path, capsys):
     bag = write_bag(tmp_path / 'drive', damaged=(1,))
     (tmp_path / 'tracks.txt').write_text(TRACKS)
@@ -162,6 +183,7 @@ def test_a_damaged_recording_is_refused(tmp_path):
     [
         ('4,1,10,5,20,10,0.9,3,-1,-1\n', 'frame 4, but the recording has 3 frames'),
         ('0,1,10,5,20,10,0.9,3,-1,-1\n', 'a frame from 1'),
+        ('1,1.5,10,5,20,10,0.9,3,-1,-1\n', 'a whole id'),
         ('1,1,10,5,0,10,0.9,3,-1,-1\n', 'width and height above 0'),
         ('1,1,10,5,20,10,0.9,4,-1,-1\n', 'class 4; legal: 1 pedestrian'),
         ('1,1,10,5,20,10,1,-1,-1,-1\n', 'class -1'),  # MOT15's ground truth has no class

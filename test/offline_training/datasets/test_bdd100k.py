@@ -71,14 +71,22 @@ def test_images_without_labels_are_images(tmp_path):
     [
         ('a.jpg,train,0,0,5,5\n', "class 'train'; legal"),
         ('a.jpg,car,0,0,5\n', 'expected 6 cells'),
-        ('a.jpg,car,0,0,five,5\n', 'expected four numbers'),
+        ('a.jpg,car,0,0,five,5\n', '4 finite numbers'),
         ('a.jpg,car,5,0,5,5\n', 'x1 < x2'),
-        ('a.jpg,car,0,0,inf,5\n', 'x1 < x2'),
+        ('a.jpg,car,0,0,inf,5\n', '4 finite numbers'),
+        ('z.jpg,car,0,0,5,5\n', r'labels\.csv:2: z\.jpg is in no split'),
     ],
 )
 def test_damaged_labels(tmp_path, labels, message):
     with pytest.raises(InputError, match=message):
         read_bdd100k(write_set(tmp_path, labels), 'dev')
+
+
+def test_an_image_is_in_one_split_only(tmp_path):
+    folder = write_set(tmp_path, '')
+    (folder / 'splits.csv').write_text('image,split\na.jpg,dev\na.jpg,train\n')
+    with pytest.raises(InputError, match=r'splits\.csv:3: a\.jpg stands there twice'):
+        read_bdd100k(folder, 'dev')
 
 
 def test_missing_parts(tmp_path):

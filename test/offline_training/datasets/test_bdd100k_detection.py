@@ -69,6 +69,17 @@ def test_a_crowd_is_ignored(tmp_path):
     assert only.class_ids.tolist() == [PEDESTRIAN, CYCLIST, CYCLIST, PEDESTRIAN]
 
 
+def test_published_boxes_without_area_are_left_out(tmp_path):
+    labels = [bdd_label('car', (0, 122.8, 0, 140)), bdd_label('car', (1, 1, 5, 9))]
+    text(
+        tmp_path / 'labels' / 'det_20' / 'det_train.json',
+        json.dumps([{'name': 'a.jpg', 'labels': labels}]),
+    )
+    image(tmp_path / 'images' / '100k' / 'train' / 'a.jpg')
+    (only,) = read(tmp_path, CONFIG).images
+    assert only.boxes_xyxy_px.tolist() == [[1, 1, 5, 9]]
+
+
 def test_half_of_the_images(tmp_path):
     folder = bdd100k_detection(tmp_path)
     (folder / 'images' / '100k' / 'train' / 'a91b7555-00000590.jpg').unlink()

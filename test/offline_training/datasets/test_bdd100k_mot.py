@@ -1,6 +1,6 @@
 import json
 
-from published_sets import bdd100k_mot
+from published_sets import bdd100k_mot, image
 import pytest
 
 from mot_compress_ros.errors import InputError
@@ -70,6 +70,14 @@ def test_damaged_labels(tmp_path, change, message):
     with pytest.raises(InputError, match=message) as caught:
         read(changed(bdd100k_mot(tmp_path), change), CONFIG)
     assert f'{VIDEO}.json' in str(caught.value)
+
+
+def test_half_of_the_labels(tmp_path):
+    folder = bdd100k_mot(tmp_path)
+    image(folder / 'images' / 'track' / 'train' / 'another-video' / '0000001.jpg')
+    message = '1 of 2 in .*images/track/train have no label, the first: another-video.*unpack'
+    with pytest.raises(InputError, match=message):
+        read(folder, CONFIG)
 
 
 def test_half_of_the_images(tmp_path):

@@ -48,3 +48,11 @@ def test_half_of_the_set(tmp_path):
         read(folder, CONFIG)
     with pytest.raises(InputError, match='no gtBboxCityPersons/val/'):
         read(folder, SourceConfig(layout='citypersons', split='val'))
+
+
+def test_half_of_the_labels(tmp_path):
+    folder = citypersons(tmp_path)
+    label_of(folder).unlink()
+    message = '1 of 2 in .*leftImg8bit/train have no label, the first: aachen_000000_000019'
+    with pytest.raises(InputError, match=message):
+        read(folder, CONFIG)

@@ -41,6 +41,19 @@ def test_what_is_missing_is_named(tmp_path):
         read(folder, CONFIG)
 
 
+def test_half_of_the_labels(tmp_path):
+    folder = kitti_object(tmp_path)
+    (folder / 'training' / 'label_2' / '000000.txt').unlink()
+    with pytest.raises(InputError, match=r'1 of 2 in .*image_2 have no label, the first: 000000'):
+        read(folder, CONFIG)
+
+
+def test_a_split_names_an_image_once(tmp_path):
+    text(kitti_object(tmp_path) / 'ImageSets' / 'train.txt', '000007\n000007\n')
+    with pytest.raises(InputError, match='names an image twice'):
+        read(tmp_path, CONFIG)
+
+
 def test_damaged_lines_are_named(tmp_path):
     folder = kitti_object(tmp_path)
     text(folder / 'training' / 'label_2' / '000007.txt', 'Car 0 0\n')

@@ -77,6 +77,13 @@ def test_half_of_the_images(tmp_path, gone, message):
         read(folder, CONFIG)
 
 
+def test_half_of_the_labels(tmp_path):
+    folder = kitti_tracking(tmp_path)
+    (folder / 'training' / 'label_02' / '0001.txt').unlink()
+    with pytest.raises(InputError, match=r'1 of 2 in .*image_02 have no label, the first: 0001'):
+        read(folder, CONFIG)
+
+
 @pytest.mark.parametrize(
     ('line', 'message'),
     [
@@ -86,6 +93,7 @@ def test_half_of_the_images(tmp_path, gone, message):
         (kitti_line('Car', (1, 1, 5, 2), lead='-1 5 '), 'frame -1'),
         (kitti_line('Car', (1, 1, 5, 2), lead='0 5 ', occluded=7), 'occluded: expected 0 to 3'),
         (kitti_line('Car', (1, 1, 5, 2), lead='0 5 ', truncated='0.5'), 'truncated: expected 0'),
+        (kitti_line('Car', (1, 1, 5, 2), lead='0.5 5 '), 'whole numbers for frame'),
         ('0 5 Car 0 0 -10 1 1 5\n', 'expected 17 columns.*got 9.*cut off'),
         (kitti_line('Car', (1, 1, float('nan'), 2), lead='0 5 '), '4 finite numbers'),
     ],

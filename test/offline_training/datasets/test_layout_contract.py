@@ -11,6 +11,13 @@ from mot_compress_ros.options import describe
 from offline_training.datasets import LAYOUTS
 from offline_training.datasets.records import FrameTruth, SourceConfig
 
+# Files of a layout that a split does not need.
+NOT_READ = {
+    ('pascal_voc', '000005.xml'),
+    ('pascal_voc', 'val.txt'),
+    ('pascal_voc', 'car_train.txt'),
+}
+
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
@@ -77,6 +84,25 @@ def test_what_is_read_is_whole(name, tmp_path):
         for truth in sequence.truth:
             check_rows(truth, legal)
             check_sequence_rows(truth)
+
+
+@pytest.mark.parametrize('name', SETS)
+def test_what_is_no_text_is_named(name, tmp_path):
+    """Labels that were overwritten, or downloaded as something else, give no traceback."""
+    path = SETS[name](tmp_path / 'set')
+    texts = ('.txt', '.csv', '.json', '.odgt', '.xml', '.ini')
+    files = [file for file in sorted(path.rglob('*')) if file.suffix in texts]
+    assert files
+    for file in files:
+        before = file.read_bytes()
+        file.write_bytes(b'\xff\xfe\x00\x81junk\x00')
+        try:
+            module_of(name).read(path, config_of(name))
+        except InputError as error:
+            assert file.stem in str(error)
+        else:
+            assert (name, file.name) in NOT_READ
+        file.write_bytes(before)
 
 
 def check_rows(rows, legal):

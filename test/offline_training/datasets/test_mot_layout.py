@@ -107,6 +107,7 @@ def test_labelled_classes_by_seqinfo_and_by_occurrence(tmp_path):
         ('1,1,10,10,nan,5,1,3,1\n', 'finite'),
         ('1,1,10,10,0,5,1,3,1\n', 'width and height above 0'),
         ('1,1,10,10,5,5,1,77,1\n', 'class 77; legal ones'),
+        ('1.5,1,10,10,5,5,1,3,1\n', 'expected a whole frame and id, got 1.5 and 1'),
         ('9,1,10,10,5,5,1,3,1\n', 'frame 9, but the sequence has frames 1 to 2'),
         ('0,1,10,10,5,5,1,3,1\n', 'frame 0'),
         ('1,1,10,10,5,5,1,3,1\n1,1,20,10,5,5,1,3,1\n', 'an identity stands twice'),
@@ -321,3 +322,11 @@ def test_the_real_sequences():
     assert scooter.labelled_class_ids == (CYCLIST,)
     mot17 = read_ground_truth(data / 'mot17_val_gt' / 'MOT17-02' / 'gt.txt')
     assert any((~t.ignore).any() for t in mot17)
+
+
+def test_images_alone_are_not_passed_over(tmp_path):
+    write_sequence(tmp_path / 'a', MOT15)
+    half = write_sequence(tmp_path / 'b', MOT15)
+    (half / 'gt' / 'gt.txt').unlink()
+    with pytest.raises(InputError, match=r'b/gt/gt\.txt: no such ground truth file'):
+        read(tmp_path, SourceConfig())

@@ -48,10 +48,13 @@ def test_scenes_frames_and_rows(tmp_path):
     assert second.truth[0].ignore.tolist() == [False, True]  # one has no rider
 
 
-def test_without_the_table_nobody_is_known_to_ride(tmp_path):
+def test_without_the_table_nobody_would_be_known_to_ride(tmp_path):
     folder = nuscenes_2d(tmp_path)
     (folder / 'v1.0-mini' / 'attribute.json').unlink()
-    assert read(folder, CONFIG).sequences[1].truth[0].ignore.tolist() == [True, True]
+    with pytest.raises(
+        InputError, match=r"attribute\.json: no such file; expected nuScenes' table"
+    ):
+        read(folder, CONFIG)
 
 
 def test_the_version_may_be_named(tmp_path):

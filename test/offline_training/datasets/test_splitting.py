@@ -30,7 +30,13 @@ def test_the_parts_are_sequences_counted_from_one(tmp_path):
     assert [len(s) for part in parts.values() for s in part] == [3, 3, 2, 2]
     train = mot_layout.read(tmp_path / 'out' / 'train', SourceConfig()).sequences
     val = mot_layout.read(tmp_path / 'out' / 'val', SourceConfig()).sequences
-    assert [s.name for s in (*train, *val)] == ['drive', 'walk'] * 2
+    assert [s.name for s in (*train, *val)] == [
+        'drive_train',
+        'walk_train',
+        'drive_val',
+        'walk_val',
+    ]
+    assert sorted(p.name for p in (tmp_path / 'out' / 'val').iterdir()) == ['drive', 'walk']
     whole = labelled.sequences[0]
     for first, part in ((0, train[0]), (3, val[0])):
         assert part.image_paths[0].name == '000001.png'
@@ -42,6 +48,33 @@ def test_the_parts_are_sequences_counted_from_one(tmp_path):
             assert np.sort(truth.boxes_xyxy_px, axis=0) == pytest.approx(
                 np.sort(mine.boxes_xyxy_px, axis=0), abs=0.005
             )
+
+
+def test_mot_challenges_own_rows_are_kept(tmp_path):
+    """TrackEval takes distractors out (class 8 here), which to us are regions to ignore."""
+    rows = [
+        *(f'{k},1,{10 + k},5,20,30,1,1,0.5' for k in range(1, 6)),
+        '2,7,1,2,3,4,0,8,1',
+        '5,8,1,2,3,4,0,11,1',
+        '5,9,40,2,3,4,0,7,0.25',
+    ]
+    whole = sequence(tmp_path / 'images')
+    gt = tmp_path / 'in' / 'street' / 'gt' / 'gt.txt'
+    gt.parent.mkdir(parents=True)
+    gt.write_text('\n'.join(rows))
+    (gt.parent.parent / 'img1').mkdir()
+    for k, image in enumerate(whole.image_paths, start=1):
+        image.rename(gt.parent.parent / 'img1' / f'{k}.png')
+    (tmp_path / 'out').mkdir()
+    write_split(mot_layout.read(tmp_path / 'in', SourceConfig()), tmp_path / 'out')
+    written = [(tmp_path / 'out' / p / 'street/gt/gt.txt').read_text() for p in ('train', 'val')]
+    assert written[0].splitlines() == [*rows[:3], rows[5]]
+    assert written[1].splitlines() == [
+        '1,1,14,5,20,30,1,1,0.5',
+        '2,1,15,5,20,30,1,1,0.5',
+        '2,8,1,2,3,4,0,11,1',
+        '2,9,40,2,3,4,0,7,0.25',
+    ]
 
 
 def test_another_fraction(tmp_path):

@@ -167,3 +167,25 @@ def test_raw_scores_come_back_from_json(raw_of):
     raw = {'a': raw_of(3, alarms=2), 'b': raw_of(9)}
     back = {k: RawScores.from_json(json.loads(json.dumps(r.to_json()))) for k, r in raw.items()}
     assert combine_sequences(back).summary() == combine_sequences(raw).summary()
+
+
+def test_draws_without_the_class_say_nothing_of_its_change(raw_of):
+    """Only `b` has a vehicle, in 5 frames and then in 6: every draw that has it is better."""
+    before, after = (
+        report_of({'a': {PEDESTRIAN: raw_of(5)}, 'b': {VEHICLE: raw_of(seen, class_id=VEHICLE)}})
+        for seen in (5, 6)
+    )
+    change = paired_differences(before, after, BootstrapConfig(resamples=60))['real']
+    mota = change['scores']['vehicle']['mota']
+    assert mota['share_above_zero'] == 1.0
+    assert mota['low'] == mota['high'] == pytest.approx(0.1)
+
+
+def test_other_classes_are_not_pooled_into_one_difference(raw_of):
+    walkers = report_of({name: {PEDESTRIAN: raw_of(5)} for name in 'ab'})
+    both = report_of(
+        {name: {PEDESTRIAN: raw_of(6), VEHICLE: raw_of(0, class_id=VEHICLE)} for name in 'ab'}
+    )
+    scores = paired_differences(walkers, both, BootstrapConfig(resamples=5))['real']['scores']
+    assert set(scores) == {'pedestrian'}
+    assert scores['pedestrian']['mota']['difference'] == pytest.approx(0.1)

@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 
 from mot_compress_ros.errors import InvalidDataError
-from offline_training.evaluation.detection_scores import LabelledBoxes, score_detections
+from offline_training.evaluation.detection_scores import (
+    DetectionEvidence,
+    LabelledBoxes,
+    score_detections,
+    score_pooled,
+)
+from offline_training.evaluation.report import combined_detection_json, detection_json
 
 A, B = (10.0, 10.0, 50.0, 50.0), (100.0, 10.0, 140.0, 50.0)
 FAR = (300.0, 300.0, 340.0, 340.0)
@@ -104,3 +110,36 @@ def test_a_false_alarm_counts_against_its_own_size(make_detections):
     scores = score_detections(truth, [found], [0])[0]
     assert (scores.ap_small, scores.ap_large) == (pytest.approx(1.0), pytest.approx(1.0))
     assert scores.ap50 == pytest.approx(2 / 3)
+
+
+def test_sequences_are_pooled_into_one_ranking(make_detections):
+    """By hand: the false alarm of `b` ranks first, so the one hit of two objects has precision
+    1/2 up to recall 1/2, which is 51 of COCO's 101 levels. The mean of both would be 1/2."""
+    a = DetectionEvidence(
+        truth=[labelled((0, *A))], found=[make_detections([(0.9, 0, *A)])], class_ids=(0, 2)
+    )
+    b = DetectionEvidence(
+        truth=[labelled((0, *B))], found=[make_detections([(0.95, 0, *FAR)])], class_ids=(0,)
+    )
+    assert score_pooled([a])[0].ap50 == pytest.approx(1.0)
+    assert score_pooled([b])[0].ap50 == 0.0
+    together = score_pooled([a, b])
+    assert set(together) == {0}
+    assert together[0].ap50 == pytest.approx(0.5 * 51 / 101)
+    assert together[0].boxes == 2
+
+
+def test_a_class_is_pooled_over_the_sequences_that_label_it(make_detections):
+    vehicle = make_detections([(0.9, 2, *A)])
+    labels = DetectionEvidence(truth=[labelled((2, *A))], found=[vehicle], class_ids=(2,))
+    others = DetectionEvidence(truth=[labelled()], found=[vehicle], class_ids=(0,))
+    assert score_pooled([labels, others])[2].ap == pytest.approx(1.0)  # no false alarm there
+
+
+def test_without_objects_there_is_no_mean():
+    average = detection_json({})['class_average']
+    assert average == dict.fromkeys(('ap', 'ap50', 'ap_small', 'ap_medium', 'ap_large'))
+    found = combined_detection_json(
+        [('a', 'real', DetectionEvidence(truth=[], found=[], class_ids=(0,)))]
+    )
+    assert found['real']['sequences'] == ['a']

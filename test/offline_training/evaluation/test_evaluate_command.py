@@ -102,6 +102,10 @@ def test_a_network_that_sees_all_scores_one(sequences, model, tmp_path, capsys):
         assert scores['all']['mota'] == pytest.approx(1.0)
     assert report['sequences'][0]['detection']['classes']['vehicle']['ap'] == pytest.approx(1.0)
     assert report['combined']['real']['all']['boxes'] == 2 * 2 * N
+    together = report['combined_detection']['real']
+    assert together['sequences'] == ['first', 'second']
+    assert together['classes']['vehicle']['ap'] == pytest.approx(1.0)
+    assert together['classes']['vehicle']['boxes'] == 2 * N
     assert report['model']['name'] == 'scripted'
     assert report['options']['tracker.new_track_score'] == pytest.approx(0.4)
     assert report['environment']['versions']['trackeval']
@@ -240,6 +244,20 @@ def test_images_of_bdd100k(tmp_path, model):
     assert scores['class_average']['ap'] == pytest.approx(1.0)
     assert scores['class_average']['ap_medium'] == pytest.approx(1.0)
     assert scores['class_average']['ap_small'] is None
+
+
+def test_a_broken_image_does_not_cost_the_scores_of_the_sequences(
+    sequences, model, tmp_path, capsys
+):
+    test_images_of_bdd100k(tmp_path, model)
+    (tmp_path / 'bdd' / 'images' / 'a.png').write_bytes(b'no image')
+    out = tmp_path / 'scores.json'
+    given = ('--model', model, '--data', sequences, '--bdd', tmp_path / 'bdd', '--json', out)
+    assert evaluate.run(arguments(*given)) == 1
+    assert 'error: bdd dev: ' in capsys.readouterr().err
+    report = json.loads(out.read_text())
+    assert len(report['sequences']) == 2 and report['image_sets'] == []
+    assert 'a.png' in report['failed']['bdd dev']
 
 
 def test_what_cannot_be_evaluated(sequences, model, tmp_path):

@@ -133,7 +133,7 @@ def test_scores_of_results(reports):
 def older(report: dict) -> dict:
     """The report as the first version wrote it."""
     old = copy.deepcopy(report)
-    for key in ('protocol', 'bootstrap', 'sizes', 'combined_reid'):
+    for key in ('protocol', 'bootstrap', 'sizes', 'combined_reid', 'combined_detection', 'failed'):
         del old[key]
     parts = [*old['sequences'], *old['combined'].values()]
     for part in parts:
@@ -153,7 +153,8 @@ def test_reports_of_the_first_version_are_read(evaluation):
     page = results_page([older(evaluation)])
     assert 'PT' not in header(page, 'tracking')
     assert cells(page, 'real together, all')[-1] == str(2 * N)
-    assert header(page, 'detection') == ['detection', 'AP50:95', 'AP50', 'boxes']
+    heads = header(page, 'detection')
+    assert heads == ['detection by sequence', 'AP50:95', 'AP50', 'boxes']
     assert 'interval' not in page
 
 
@@ -167,9 +168,51 @@ def test_an_experiment_names_its_variants(reports):
 def test_an_unknown_kind_is_refused(evaluation):
     with pytest.raises(InputError, match="'cake'; legal: evaluation, score"):
         results_page([{**evaluation, 'kind': 'cake'}])
+    with pytest.raises(InputError, match='legal: evaluation, score'):
+        results_page([{**evaluation, 'kind': ['evaluation']}])
 
 
 def test_one_sequence_says_why_there_is_no_interval(evaluation):
     one = copy.deepcopy(evaluation)
     one['combined']['real']['bootstrap'] = {'sequences': 1, 'why_not': 'one sequence only'}
     assert 'Interval of real together: one sequence only.' in results_page([one])
+
+
+def test_single_sequences_are_folded_away(evaluation):
+    seen, folded = results_page([evaluation]).split(
+        '<details><summary>Each sequence</summary>\n\n'
+    )
+    assert '| real together, all ' in seen and '| first, ' not in seen
+    assert cells(folded, 'first, vehicle')[0] == 'first, vehicle'
+    assert {line for line in folded.splitlines() if '</details>' in line} == {'</details>'}
+    for title in ('tracking', 'detection'):
+        assert f'| {title} ' in seen and f'| {title} by sequence ' in folded
+
+
+def test_a_single_sequence_is_said_once(evaluation):
+    one = copy.deepcopy(evaluation)
+    del one['sequences'][1]
+    page = results_page([one])
+    assert '<details>' not in page
+    assert page.count('| first, vehicle ') == 4  # tracking, its interval, detection, re-ID
+
+
+def test_what_was_not_scored_is_said(evaluation):
+    page = results_page([{**evaluation, 'failed': {'third': 'no image'}}])
+    assert '**Without third**, which could not be scored.' in page
+    assert 'could not be scored' not in results_page([evaluation])
+
+
+def test_few_sequences_are_warned_of(evaluation):
+    assert 'come from 2 sequences' in results_page([evaluation])
+    many = copy.deepcopy(evaluation)
+    many['combined']['real']['bootstrap']['sequences'] = 10
+    assert 'come from' not in results_page([many])
+
+
+@pytest.mark.parametrize('kind', list(SECTIONS))
+def test_a_report_without_its_fields_is_refused_in_one_line(kind, evaluation):
+    bare = {'kind': kind, 'command': 'the command', 'environment': evaluation['environment']}
+    for environment in ({}, bare['environment']):
+        with pytest.raises(InputError, match='the report of `the command` is not as its kind'):
+            results_page([{**bare, 'environment': environment}])

@@ -1,7 +1,9 @@
 """The command, on sequences and with a network whose truth is known."""
 
 import argparse
+from dataclasses import replace
 import json
+import shutil
 
 import cv2
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 
 from mot_compress_ros.errors import InputError, InvalidOptionError
 from mot_compress_ros.inference.backends.scripted import write_scripted_bundle
+from mot_compress_ros.inference.checkpoint import load_bundle, save_bundle
 from mot_compress_ros.pipeline import PipelineConfig
 from offline_training.__main__ import main
 from offline_training.commands import evaluate, stream_evaluate
@@ -27,6 +30,7 @@ from offline_training.evaluation.tracking_scores import score_class
 SIZE_WH = (320, 192)
 RED_BGR, BLUE_BGR = (0, 0, 255), (255, 0, 0)  # the scripted network: pedestrian, vehicle
 N, FPS = 10, 10
+NOTHING_LOST = {'hota': 0, 'mota': 0, 'idf1': 0, 'ap': 0}
 
 
 def painted(frame):
@@ -97,7 +101,8 @@ def test_without_latency_the_scores_are_those_of_evaluate(model, data):
                     == offline['combined']['real'][part][field]
                 )
     assert [rung['speed_factor'] for rung in report['rungs']] == [0.25, 0.5, 1.0, 2.0, 4.0]
-    assert report['rungs'][0]['combined']['real']['loss'] == {'hota': 0, 'mota': 0, 'idf1': 0}
+    assert report['rungs'][0]['combined']['real']['loss'] == NOTHING_LOST
+    assert report['offline']['sequences'][0]['detection']['class_average']['ap'] > 0.8
 
 
 def test_the_offline_pass_is_that_of_the_evaluation(model, data):
@@ -156,7 +161,7 @@ def test_the_ladder_has_a_place_where_it_collapses(model, data, tmp_path, capsys
 def test_one_period_may_be_forgiven(model, data):
     report = streamed(model, data, '--latency', '100', '--speed-factor', '1', '--eta', '-1')
     (rung,) = report['rungs']
-    assert rung['combined']['real']['loss'] == {'hota': 0, 'mota': 0, 'idf1': 0}
+    assert rung['combined']['real']['loss'] == NOTHING_LOST
 
 
 def test_the_forecast_brings_the_vehicle_back(model, data):
@@ -180,6 +185,38 @@ def test_keyframes_cost_what_the_teacher_costs(model, data):
     # Processed 0, 3..9: the eighth frame that is seen, number 9, is a keyframe again.
     assert timing['runtime_ms']['mean'] == pytest.approx((2 * 350 + 6 * 10) / 8)
     assert report['teacher']['name'] == 'scripted'
+
+
+def test_a_model_of_pedestrians_is_judged_by_pedestrians(model, data, tmp_path):
+    """As `evaluate` does: what it cannot know is no miss."""
+    bundle = load_bundle(model)
+    manifest = replace(bundle.manifest, class_names=('pedestrian',))
+    save_bundle(tmp_path / 'walkers', manifest, bundle.tensors)
+    report = streamed(str(tmp_path / 'walkers'), data, '--latency', '0', '--speed-factor', '1')
+    for part in (report['offline'], *report['rungs']):
+        pooled = part['combined']['real']
+        assert list(pooled['classes']) == list(pooled['detection']['classes']) == ['pedestrian']
+        assert pooled['all']['mota'] == pytest.approx(1.0)
+
+
+def test_intervals_of_two_sequences(model, data, tmp_path):
+    other = shutil.copytree(data, tmp_path / 'other')
+    info = other / 'seqinfo.ini'
+    info.write_text(info.read_text().replace('name=drive', 'name=other'))
+    given = ('--latency', '100', '--speed-factor', '1', '--resamples', '20')
+    report = streamed(model, data, other, *given)
+    pooled = report['rungs'][0]['combined']['real']
+    bounds = pooled['bootstrap']['scores']['all']['hota']
+    assert bounds['low'] == pytest.approx(pooled['all']['hota'])  # both drive alike
+    assert bounds['high'] == pytest.approx(pooled['all']['hota'])
+    assert report['bootstrap']['resamples'] == 20
+
+
+def test_sequences_without_identities_are_refused(model, data, monkeypatch):
+    sequence = replace(read_sequence(data), has_identities=False)
+    monkeypatch.setattr(evaluate, 'open_sequences', lambda folders: [sequence])
+    with pytest.raises(InputError, match='drive: identities mean nothing'):
+        streamed(model, data, '--latency', '0')
 
 
 def test_measured_runtimes(model, data):

@@ -9,6 +9,7 @@ import pytest
 
 from mot_compress_ros.errors import InputError, InvalidOptionError
 from offline_training.__main__ import main
+from offline_training.commands.train import open_init
 from offline_training.experiments import MEMBERS
 from offline_training.experiments.comparison import (
     compare,
@@ -17,7 +18,7 @@ from offline_training.experiments.comparison import (
     read_scores,
     sign,
 )
-from offline_training.experiments.recipe import BASE, PRESETS
+from offline_training.experiments.recipe import BASE, PRESETS, STARTS
 from offline_training.experiments.runs import complete, RunFailedError, RunPlan
 from offline_training.experiments.variants import BASELINE, TOGETHER, together, VARIANTS
 from offline_training.recipes import read_recipe
@@ -126,6 +127,14 @@ def test_every_variant_changes_something_and_is_legal(variant, preset):
     assert (config == base) == (variant.name == BASELINE)
 
 
+@pytest.mark.parametrize('preset', PRESETS)
+def test_every_preset_may_start_from_what_it_names(preset):
+    """`--init` refuses a bundle of another architecture."""
+    config = read_recipe(ROOT / BASE, PRESETS[preset]).config
+    if STARTS[preset]:
+        open_init(STARTS[preset], config.architecture)
+
+
 def test_variants_have_names_of_their_own():
     names = [v.name for v in VARIANTS]
     assert names[0] == BASELINE and len(set(names)) == len(names) and TOGETHER not in names
@@ -217,6 +226,9 @@ def test_commands_are_those_that_a_user_would_type(tmp_path):
     train = ' '.join(one.train_command())
     assert f'--output {one.folder}/a-317 ' in train and train.endswith('--set train.steps=2')
     assert '--input-size 96x64' in train
+    assert '--init' not in train
+    started = plan(tmp_path, init='road_student').train_command()
+    assert started[started.index('--init') + 1] == 'road_student'
     assert '--bdd' in one.evaluate_command() and '--data' in one.evaluate_command()
 
 

@@ -234,3 +234,11 @@ def test_a_real_clip_is_labelled(tmp_path, capsys):
     ids = np.unique(np.concatenate([t.ids[~t.ignore] for t in sequence.truth]))
     assert 2 <= len(ids) <= 6  # four cars are in plain view
     assert len(list((tmp_path / 'look').iterdir())) == 12
+
+
+def test_what_a_limit_leaves_out_is_known(tmp_path):
+    for k in range(7):
+        cv2.imwrite(str(tmp_path / f'{k}.png'), np.full((4, 4, 3), k, np.uint8))
+    clip = Clip(tmp_path, stride=2, max_frames=3, fps=None)  # of 0, 2, 4, 6
+    assert (len(list(clip)), clip.n_left_out) == (3, 1)
+    assert Clip(tmp_path, stride=2, max_frames=4, fps=None).n_left_out == 0

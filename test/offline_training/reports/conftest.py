@@ -73,6 +73,7 @@ def evaluation(hota, *, name='net', teacher='', **changes):
                 'bootstrap': {'sequences': 2, 'scores': {'all': interval}},
             }
         },
+        'combined_detection': {'real': {'sequences': ['one', 'two'], **detection}},
         'combined_reid': {'real': {'pedestrian': {'map': 0.6, 'rank1': 0.9, 'embeddings': 70}}},
         'image_sets': [{'name': 'set dev', 'model': name, **detection}],
     }
@@ -114,7 +115,13 @@ def streaming(hotas, *, name='net'):
             {
                 'speed_factor': factor,
                 'combined': {
-                    'real': {**pooled(hota), 'timing': timing, 'loss': {'hota': 0.5 - hota}}
+                    'real': {
+                        **pooled(hota),
+                        'timing': timing,
+                        'loss': {'hota': 0.5 - hota},
+                        'detection': {'class_average': {'ap': hota / 2}},
+                        'bootstrap': {'scores': {'all': {'hota': {'low': 0.1, 'high': 0.3}}}},
+                    }
                 },
             }
             for factor, hota in hotas.items()

@@ -136,6 +136,7 @@ def test_numbers_differences_and_signs(page, written):
     assert page.row('one, second')[1] == '45.0+5.0'
     assert page.row('vehicle, second')[1] == '55.0+5.0'
     assert page.row('set dev, pedestrian')[3:] == ['40.0', '45.0+5.0']
+    assert page.row('real, pedestrian', '20.0')[3:] == ['40.0', '45.0+5.0']
     assert page.row('real, pedestrian, first')[4:] == ['60.0', '90.0', '–', '70']
 
 
@@ -162,7 +163,7 @@ def test_other_sections_say_their_numbers(page):
         *('net', '832x480', '317705', '0.77', '1.27', '0.64', '0.32', '0.68', '11.3'),
     ]
     assert page.row('stream, real', '0.5') == [
-        *('stream, real', '0.5', '20.0', '10.0', '30.0', '30.0'),
+        *('stream, real', '0.5', '20.0[10.0, 30.0]', '10.0', '30.0', '10.0', '30.0'),
         *('140', '200', '90.0', '7', '25.0', '2'),
     ]
     assert 'student 50 ms, eta 0.0, forecast' in page.text
@@ -236,7 +237,8 @@ def test_a_run_that_lacks_fields_gets_dashes(write, tmp_path, kinds):
     del thin['combined']['real']['all']['hota'], thin['combined']['real']['bootstrap']
     paths = [write('full', kinds['evaluation'](0.4)), write('bare', bare), write('thin', thin)]
     page = Page(report(paths, tmp_path).read_text(encoding='utf-8'))
-    assert page.row('bare') == ['bare', 'evaluation', '–', 'c']
+    assert page.row('bare') == ['bare', 'evaluation', '–']
+    assert page.row('bare', 'c') == ['bare', 'c']
     assert page.row('thin', '–')[2] == '40.00.0'
     for kind in ('benchmark pipeline', 'streaming', 'sizes', 'experiment_recipe', 'score', 'new'):
         alone = write(kind, {**bare, 'kind': kind})
@@ -338,6 +340,32 @@ def test_scores_of_other_sequences_are_not_compared(write, tmp_path, kinds):
     page = Page(report(paths, tmp_path).read_text(encoding='utf-8'))
     assert page.row('other', '50.0[45.0, 54.0]')
     assert 'of different sequences' in page.text
+
+
+def test_what_is_not_alike_is_not_compared(write, tmp_path, kinds):
+    """Other rules, other classes, other boxes: the numbers stand there without a difference."""
+    rules, classes, boxes = (kinds['evaluation'](0.5) for _ in range(3))
+    rules['protocol'] = 'mot_challenge'
+    del classes['combined']['real']['classes']['vehicle']
+    boxes['combined_detection']['real']['classes']['pedestrian']['boxes'] = 51
+    boxes['combined_reid']['real']['pedestrian']['embeddings'] = 71
+    paths = [write('first', kinds['evaluation'](0.4)), write('rules', rules)]
+    paths += [write('classes', classes), write('boxes', boxes)]
+    page = Page(report(paths, tmp_path).read_text(encoding='utf-8'))
+    assert page.row('rules', '50.0[45.0, 54.0]')
+    assert page.row('classes', '50.0[45.0, 54.0]')
+    assert page.row('boxes', '50.0[45.0, 54.0] +10.0')
+    assert page.row('pedestrian, classes')[1] == '50.0+10.0'  # one class can be
+    assert 'first by product, rules by mot_challenge' in page.text
+    assert page.row('real, pedestrian', '20.0')[1:5] == ['20.0', '25.0+5.0', '25.0+5.0', '25.0']
+    assert page.row('real, pedestrian, rules')[4] == '60.00.0'
+    assert page.row('real, pedestrian, boxes')[4] == '60.0'
+
+
+def test_what_could_not_be_scored_is_said(write, tmp_path, kinds):
+    content = {**kinds['evaluation'](0.5), 'failed': {'third': 'no image'}}
+    page = Page(report([write('part', content)], tmp_path).read_text(encoding='utf-8'))
+    assert 'part is without third, which could not be scored.' in page.text
 
 
 def test_flat_names_every_leaf():
