@@ -58,7 +58,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Evaluate what is not evaluated yet, and print the table."""
     from offline_training.environment import command_line, describe_environment
+    from offline_training.report_files import check_writable, write_report
 
+    check_writable(args.json)
     rows, planned = [], plan(args)
     for done, (question, name, words) in enumerate(planned):
         announce(done, len(planned), f'{question}: {name}')
@@ -73,8 +75,7 @@ def run(args: argparse.Namespace) -> int:
             'model': args.model,
             'rows': rows,
         }
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        args.json.write_text(json.dumps(content, indent=1) + '\n', encoding='utf-8')
+        write_report(args.json, content)
     return 0
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,7 +84,9 @@ def run(args: argparse.Namespace) -> int:
     from offline_training.environment import command_line, describe_environment
     from offline_training.experiments.comparison import compare, comparison_table
     from offline_training.experiments.variants import BASELINE, together, VARIANTS
+    from offline_training.report_files import check_writable, write_report
 
+    check_writable(args.json)
     chosen = [v for v in VARIANTS if not args.only or v.name in (BASELINE, *args.only)]
     scores = _all_scores(chosen, args)
     rows = compare(scores)
@@ -111,8 +112,7 @@ def run(args: argparse.Namespace) -> int:
             'rows': [row.to_json() for row in rows],
             'variants': {v.name: {'what': v.what, 'settings': dict(v.settings)} for v in chosen},
         }
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        args.json.write_text(json.dumps(report, indent=2) + '\n', encoding='utf-8')
+        write_report(args.json, report)
     return 0
 
 

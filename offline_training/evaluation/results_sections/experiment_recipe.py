@@ -21,6 +21,10 @@ def section(report: Mapping[str, Any]) -> str:
         'Ratios in per cent, means over real and synthetic data; Δ and gain are differences to '
         'the first row in points. Kept is what gains more than the standard error over the seeds.'
     )
+    if len(report['seeds']) == 1:
+        note += ' With one seed nobody knows how much of a difference is chance.'
+    if report.get('started_from'):
+        note += f' All start from `{report["started_from"]}` as it was shipped at the time.'
     title = '## Changes to the training recipe'
     table = comparison_table(rows, what)
     return '\n'.join([title, '', *origin_lines(report), note, '', table, ''])
