@@ -17,6 +17,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--json', type=Path, nargs='+', required=True, help='files of evaluate and benchmark'
     )
+    parser.add_argument(
+        '--compare',
+        type=Path,
+        nargs=2,
+        action='append',
+        default=[],
+        metavar=('BEFORE', 'AFTER'),
+        help='two files of evaluate beside each other; may be given several times',
+    )
     parser.add_argument('--output', type=Path, help='Markdown file; default: standard output')
 
 
@@ -26,7 +35,8 @@ def run(args: argparse.Namespace) -> int:
     from offline_training.report_files import check_writable, write_text
 
     check_writable(args.output)
-    page = results_page([read_report(path) for path in args.json])
+    pairs = [(read_report(before), read_report(after)) for before, after in args.compare]
+    page = results_page([read_report(path) for path in args.json], compared=pairs)
     if args.output:
         write_text(args.output, page)
     else:

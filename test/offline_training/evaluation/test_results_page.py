@@ -216,3 +216,22 @@ def test_a_report_without_its_fields_is_refused_in_one_line(kind, evaluation):
     for environment in ({}, bare['environment']):
         with pytest.raises(InputError, match='the report of `the command` is not as its kind'):
             results_page([{**bare, 'environment': environment}])
+
+
+def test_before_and_after_a_change(evaluation):
+    later = copy.deepcopy(evaluation)
+    later['combined']['real']['classes']['vehicle']['hota'] -= 0.25
+    page = results_page([], compared=[(evaluation, later)])
+    assert f'## {later["model"]["name"]}, before and after' in page
+    (row,) = [line for line in page.splitlines() if 'vehicle' in line and 'HOTA' in line]
+    before, after, difference = (float(cell) for cell in row.split('|')[3:6])
+    assert difference == pytest.approx(-25.0, abs=0.01)
+    assert after - before == pytest.approx(-25.0, abs=0.11)  # both are rounded to a tenth
+
+
+def test_only_like_is_compared_with_like(evaluation, reports):
+    with pytest.raises(InputError, match='two files of `evaluate` by one protocol'):
+        results_page([], compared=[(evaluation, {**evaluation, 'protocol': 'kitti'})])
+    with pytest.raises(InputError, match='share no score'):
+        empty = {**evaluation, 'combined': {}, 'sequences': [], 'image_sets': []}
+        results_page([], compared=[(empty, evaluation)])
