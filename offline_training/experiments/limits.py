@@ -96,7 +96,7 @@ def plan(args: argparse.Namespace) -> list[tuple[str, str, list[str]]]:
         for size in args.sizes
     ]
     rows += [
-        ('size and time', Path(other).name, words(other, args.unseen, 'dev'))
+        ('size and time', other, words(other, args.unseen, 'dev'))
         for other in (args.model, *args.others)
         if args.others
     ]
@@ -104,21 +104,27 @@ def plan(args: argparse.Namespace) -> list[tuple[str, str, list[str]]]:
 
 
 def row_of(question: str, name: str, words: list[str], report: dict[str, Any]) -> dict[str, Any]:
-    """The measures of one evaluation, by origin, and average precision by size of the objects."""
+    """The measures of one evaluation and average precision by size of the objects.
+
+    Both are by the origin of the sequences, and by name of the sets of images.
+    """
+    scores = read_scores({**report, 'image_sets': []})
+    for images in report['image_sets']:
+        scores['ap50'][images['name']] = images['class_average']['ap50']
     return {
         'question': question,
         'name': name,
         'command': ' '.join(['python -m offline_training', *words]),
-        'scores': read_scores(report),
+        'scores': scores,
         'ap_by_size': _by_size(report),
     }
 
 
 def limits_table(rows: list[dict[str, Any]]) -> str:
-    """Markdown: one row per evaluation and origin, ratios in per cent."""
+    """Markdown: one row per evaluation and kind of data, ratios in per cent."""
     from offline_training.evaluation.tables import markdown_table
 
-    header = ['question', 'row', 'origin', *MEASURES.values(), *(f'AP {s}' for s in SIZES)]
+    header = ['question', 'row', 'on', *MEASURES.values(), *(f'AP {s}' for s in SIZES)]
     lines = []
     for row in rows:
         origins = sorted({o for values in row['scores'].values() for o in values})
@@ -131,10 +137,10 @@ def limits_table(rows: list[dict[str, Any]]) -> str:
 
 
 def _by_size(report: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """Mean over classes and sets of COCO's average precision by size, by origin."""
+    """Mean over classes and sequences of COCO's average precision by size."""
     found: dict[str, dict[str, list[float]]] = {}
     sets = [(s['origin'], s['detection']) for s in report['sequences'] if 'detection' in s]
-    sets += [('real', s) for s in report['image_sets']]
+    sets += [(s['name'], s) for s in report['image_sets']]
     for origin, detection in sets:
         for scores in detection['classes'].values():
             for size in SIZES:

@@ -15,8 +15,8 @@ def section(report: Mapping[str, Any]) -> str:
         'Data: the same model on what it was trained on and on data of the same kind that it '
         'never saw. Resolution: the same weights at other input sizes. Size and time: other '
         'networks, or the same one trained for less. HOTA, MOTA and IDF1 over all classes; AP50 '
-        'and AP by size of the object are means over classes and sets; re-ID is the true positive '
-        'rate at a false accept rate of 0.1. Ratios in per cent.'
+        'and AP by size of the object are means over classes and sequences; re-ID is the true '
+        'positive rate at a false accept rate of 0.1. Ratios in per cent.'
     )
     title = f'## What limits {report["model"]}'
     table = limits_table(report['rows'])
