@@ -189,7 +189,7 @@ def write_sequence(folder, n_frames=3):
         for identity in (1, 2, 3):
             x = 5 + 28 * (identity - 1) + frame
             picture[20:40, x : x + 20] = 70 * identity
-            rows.append(f'{frame},{identity},{x},20,20,20,1,3,1.0\n')
+            rows.append(f'{frame},{identity},{x},20,20,20,1,1,1.0\n')
         cv2.imwrite(str(folder / 'img1' / f'{frame:06d}.png'), picture)
     (folder / 'gt' / 'gt.txt').write_text(''.join(rows))
     (folder / 'seqinfo.ini').write_text(
