@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 from pathlib import Path
+import re
 import signal
 import subprocess
 import sys
@@ -235,6 +236,9 @@ def node_pids(parent):
 def test_node_that_dies_ends_the_demo_with_its_last_words(long_demo):
     process, out, log = long_demo
     (pid,) = node_pids(process.pid)
+    wait_for(
+        lambda: re.search(r'processed [1-9]', log.read_text())
+    )  # frames went in; one came out
     os.kill(pid, signal.SIGKILL)
     assert process.wait(60) == 1
     assert 'error: the node died' in log.read_text()
