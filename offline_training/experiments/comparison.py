@@ -108,6 +108,18 @@ def compare(scores: Mapping[str, Mapping[int, Scores]]) -> list[Row]:
     ]
 
 
+def seed_spread(by_seed: Mapping[int, Scores]) -> float | None:
+    """By how much seeds alone move one variant: largest minus smallest mean of what votes.
+
+    None where there is one seed only.
+    """
+    means = [
+        mean(_over_origins(scores, m) for m in VOTING if m in scores)
+        for scores in by_seed.values()
+    ]
+    return max(means) - min(means) if len(means) > 1 else None
+
+
 def _row(name: str, by_seed: Mapping[int, Scores], baseline: Mapping[int, Scores]) -> Row:
     measures = list(next(iter(by_seed.values())))
     per_seed = {

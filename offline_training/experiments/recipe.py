@@ -82,7 +82,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train, evaluate, compare; returns the exit code."""
     from offline_training.environment import command_line, describe_environment
-    from offline_training.experiments.comparison import compare, comparison_table
+    from offline_training.experiments.comparison import compare, comparison_table, seed_spread
     from offline_training.experiments.variants import BASELINE, together, VARIANTS
     from offline_training.report_files import check_writable, write_report
 
@@ -109,6 +109,7 @@ def run(args: argparse.Namespace) -> int:
             'settings': {name: str(value) for name, value in _settings(args).items()},
             'started_from': _start(args),
             'seeds': _seeds(args),
+            'seed_spread': seed_spread(scores[BASELINE]),
             'rows': [row.to_json() for row in rows],
             'variants': {v.name: {'what': v.what, 'settings': dict(v.settings)} for v in chosen},
         }

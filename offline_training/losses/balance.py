@@ -6,21 +6,22 @@ of the tasks at hand to the total, and `shown()` names what it has learned, for 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
 import torch
 from torch import nn, Tensor
 
 
-class LossBalance(nn.Module):
+class LossBalance(nn.Module, ABC):
     """The contract of the members."""
 
     def __init__(self, start: Mapping[str, float]) -> None:
         super().__init__()
 
+    @abstractmethod
     def forward(self, sums: Mapping[str, Tensor]) -> Tensor:
         """The total, a scalar."""
-        raise NotImplementedError
 
     def shown(self) -> dict[str, Tensor]:
         """What it has learned, by name; nothing unless a member says otherwise."""

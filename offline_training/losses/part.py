@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from torch import nn, Tensor
@@ -44,11 +45,11 @@ class Sizes:
     embedding_dim: int
 
 
-class LossPart(nn.Module):
+class LossPart(nn.Module, ABC):
     """One named term; see `offline_training.losses` for the contract."""
 
     task = DETECTION
 
+    @abstractmethod
     def forward(self, predicted: Predicted, batch: Batch) -> Tensor:
         """A scalar, 0 where there is nothing to learn from."""
-        raise NotImplementedError

@@ -1,6 +1,5 @@
 """Sampling, augmentation, recipes and the training loop, on images made here."""
 
-import importlib
 from pathlib import Path
 
 import cv2
@@ -15,15 +14,13 @@ from mot_compress_ros.inference.backends.torch_eager import TorchEagerBackend
 from mot_compress_ros.inference.checkpoint import ModelManifest, save_bundle
 from mot_compress_ros.networks import ArchitectureConfig, JointDetector
 from mot_compress_ros.networks.backbones import BACKBONES
-from mot_compress_ros.options import describe, to_mapping
+from mot_compress_ros.options import to_mapping
 from offline_training.__main__ import main
 from offline_training.command_options import parse_settings
 from offline_training.commands.train import halved, open_init
-from offline_training.datasets import LAYOUTS
 from offline_training.datasets.augment import augment, AugmentConfig
 from offline_training.datasets.classes import CLASS_NAMES
 from offline_training.datasets.collect import collect_sources
-from offline_training.datasets.records import SourceConfig
 from offline_training.datasets.sampler import PairSampler
 from offline_training.datasets.training_images import TrainingImage, TrainingSource
 from offline_training.engine import CHECKPOINT_FILE, train, TrainConfig, TrainingStoppedError
@@ -128,13 +125,6 @@ def test_numbers_may_be_written_as_engineers_do(tmp_path):
     config = read_recipe(recipe, settings).config.train
     assert (config.learning_rate, config.weight_decay) == (5e-4, 1e-3)
     assert config.precision == 'fp32'
-
-
-def test_every_layout_keeps_the_contract():
-    for path in LAYOUTS.values():
-        module = importlib.import_module(path)
-        assert {info.name for info in describe(SourceConfig)} >= module.OPTIONS
-        assert callable(module.recognises) and callable(module.read)
 
 
 @pytest.mark.parametrize(

@@ -23,8 +23,12 @@ def section(report: Mapping[str, Any]) -> str:
     )
     if len(report['seeds']) == 1:
         note += ' With one seed nobody knows how much of a difference is chance.'
+    if report.get('seed_spread') is not None:
+        spread = 100 * report['seed_spread']
+        note += f' The seeds alone move the mean of the first row by {spread:.1f} points.'
     if report.get('started_from'):
         note += f' All start from `{report["started_from"]}` as it was shipped at the time.'
-    title = '## Changes to the training recipe'
+    seeds = len(report['seeds'])
+    title = f'## Changes to the training recipe, {seeds} seed{"s" if seeds > 1 else ""}'
     table = comparison_table(rows, what)
     return '\n'.join([title, '', *origin_lines(report), note, '', table, ''])

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from statistics import mean
 
 import cv2
 import numpy as np
@@ -16,6 +17,7 @@ from offline_training.experiments.comparison import (
     comparison_table,
     MEASURES,
     read_scores,
+    seed_spread,
     sign,
 )
 from offline_training.experiments.recipe import BASE, PRESETS, STARTS
@@ -66,6 +68,13 @@ def test_several_seeds_ask_for_more_than_the_standard_error():
     assert (one.gain, one.error, one.kept) == (pytest.approx(0.02), pytest.approx(0.01), True)
     assert (two.gain, two.error, two.kept) == (pytest.approx(0.02), pytest.approx(0.03), False)
     assert one.values['hota'] == pytest.approx(0.27)
+
+
+def test_what_seeds_alone_move():
+    by_seed = {1: scores(0.4, 0.5, 0.3, 0.6), 2: scores(0.4, 0.46, 0.3, 0.6)}
+    alike = mean(by_seed[1]['idf1'].values()) - mean(by_seed[2]['idf1'].values())
+    assert seed_spread(by_seed) == pytest.approx(alike / 4)  # one of the four that vote
+    assert seed_spread({1: by_seed[1]}) is None
 
 
 def test_runs_that_were_evaluated_differently_are_not_compared():
