@@ -122,6 +122,7 @@ def _build(
     config_type: type[T], values: Mapping[str, Value], prefix: str, base: object | None = None
 ) -> T:
     hints = get_type_hints(config_type)
+    base = _base_of_choice(config_type, values, prefix) or base
     arguments: dict[str, object] = {}
     for f in fields(config_type):  # type: ignore[arg-type]
         name = prefix + f.name
@@ -134,6 +135,21 @@ def _build(
         elif base is not None:
             arguments[f.name] = getattr(base, f.name)
     return config_type(**arguments)
+
+
+def _base_of_choice(
+    config_type: type, values: Mapping[str, Value], prefix: str
+) -> object | None:
+    """What a group whose options follow from one of them, such as a preset, builds on.
+
+    Such a dataclass has `base_of(values)`, which gets the group's own named values.
+    """
+    choose = getattr(config_type, 'base_of', None)
+    if choose is None:
+        return None
+    own = {name.removeprefix(prefix): v for name, v in values.items() if name.startswith(prefix)}
+    chosen: object | None = choose(own)
+    return chosen
 
 
 def _checked(info: OptionInfo, value: object) -> Value:

@@ -1,11 +1,14 @@
 """From detections to tracks, frame by frame, with array code over all tracks at once.
 
-`Tracker` owns the life of tracks and their ids; the rest are pure parts it is put together from:
-`kalman` (motion), `association` (costs and assignment), `fairmot` (which rounds, in which order),
-`gallery` (embeddings), `store` (the tracks as columns).
+`Tracker` owns the life of tracks and their ids; the rest are parts it is put together from:
+`presets` (which rounds the association has), `rounds`, `costs`, `pairs` and `assignment` (how one
+works), `kalman`, `motion` and `camera_warp` (where tracks go), `life` (how they begin and end),
+`gallery` (what they look like), `store` (all of them as columns), `late` (evidence that comes
+after its frame).
 """
 
 from mot_compress_ros.tracking.config import TrackerConfig
+from mot_compress_ros.tracking.presets import PRESETS
 from mot_compress_ros.tracking.tracker import Tracker
 
-__all__ = ['Tracker', 'TrackerConfig']
+__all__ = ['PRESETS', 'Tracker', 'TrackerConfig']

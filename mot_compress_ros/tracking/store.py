@@ -6,15 +6,16 @@ is a value: every step makes a new one, so keeping an old one is a snapshot at n
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mot_compress_ros import boxes
 from mot_compress_ros.datatypes import TrackState
 from mot_compress_ros.tracking.gallery import Gallery
-from mot_compress_ros.tracking.kalman import KalmanState
+from mot_compress_ros.tracking.kalman import Float64Array, KalmanState
+from mot_compress_ros.tracking.motion import MotionModel
 
 Int64Array = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
@@ -25,6 +26,7 @@ class TrackStore:
     """N tracks in ascending order of id, whatever their state.
 
     Attributes:
+        model: what the quantities of `motion` mean.
         track_ids: (N,) int64, ascending.
         class_ids: (N,) int64; a track never changes its class.
         states: (N,) int64 of `TrackState`.
@@ -33,11 +35,18 @@ class TrackStore:
         updated_ns: (N,) int64, stamp of the latest detection.
         ages: (N,) int64, frames since the track began, its first frame counted as 1.
         hits: (N,) int64, detections the track has been given.
+        streaks: (N,) int64, detections in a row since the first one or since the last miss.
         frames_since_update: (N,) int64.
         motion: Kalman state of the N boxes.
+        anchors: Kalman state right after the latest detection; moved with the camera, not in time.
+        observed_xyxy_px: (N, 4) box of the latest detection, moved with the camera.
+        recent_xyxy_px: (N, D, 4) boxes of the detections 1 to D frames ago, NaN where there was
+            none; D is 0 where no part of the association asks.
+        headings: (N, 2) unit vector in which the detections move, zero where it is not known.
         gallery: embeddings of the N tracks.
     """
 
+    model: MotionModel
     track_ids: Int64Array
     class_ids: Int64Array
     states: Int64Array
@@ -46,35 +55,35 @@ class TrackStore:
     updated_ns: Int64Array
     ages: Int64Array
     hits: Int64Array
+    streaks: Int64Array
     frames_since_update: Int64Array
     motion: KalmanState
+    anchors: KalmanState
+    observed_xyxy_px: Float64Array
+    recent_xyxy_px: Float64Array
+    headings: Float64Array
     gallery: Gallery
 
     def __len__(self) -> int:
         return len(self.track_ids)
 
     def __getitem__(self, rows: BoolArray | Int64Array) -> TrackStore:
-        """Rows chosen by a mask or an ascending index array."""
-        return TrackStore(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+        """Rows chosen by a mask or an index array."""
+        columns: dict[str, Any] = {name: getattr(self, name)[rows] for name in _COLUMNS}
+        return TrackStore(model=self.model, **columns)
 
     def join(self, newer: TrackStore) -> TrackStore:
         """These tracks, then `newer` ones, whose ids are all greater."""
         if not len(newer):
             return self
-        merged = {
-            f.name: np.concatenate([getattr(self, f.name), getattr(newer, f.name)])
-            for f in fields(self)
-            if f.name not in ('motion', 'gallery')
-        }
-        motion = KalmanState(
-            np.concatenate([self.motion.mean, newer.motion.mean]),
-            np.concatenate([self.motion.covariance, newer.motion.covariance]),
-        )
-        return TrackStore(**merged, motion=motion, gallery=self.gallery.join(newer.gallery))
-
-    def aged(self) -> TrackStore:
-        """One frame later, before it is known which tracks it shows."""
-        return replace(self, ages=self.ages + 1, frames_since_update=self.frames_since_update + 1)
+        merged: dict[str, Any] = {}
+        for name in _COLUMNS:
+            mine, theirs = getattr(self, name), getattr(newer, name)
+            if isinstance(mine, np.ndarray):
+                merged[name] = np.concatenate([mine, theirs])
+            else:
+                merged[name] = mine.join(theirs)
+        return TrackStore(model=self.model, **merged)
 
     def is_in(self, state: TrackState) -> BoolArray:
         """Mask (N,) of the tracks in `state`."""
@@ -82,17 +91,16 @@ class TrackStore:
         return mask
 
     @property
-    def boxes_xyxy_px(self) -> NDArray[np.float64]:
+    def boxes_xyxy_px(self) -> Float64Array:
         """(N, 4) boxes of the motion states; one predicted below zero size is empty."""
-        xyah = self.motion.mean[:, :4].copy()
-        xyah[:, 2:] = np.maximum(xyah[:, 2:], 0)
-        return boxes.xyah_to_xyxy(xyah)
+        return self.model.boxes(self.motion.position)
 
     @classmethod
-    def empty(cls) -> TrackStore:
+    def empty(cls, model: MotionModel, *, recent_frames: int = 0) -> TrackStore:
         """No tracks."""
         none = np.zeros(0, np.int64)
         return cls(
+            model=model,
             track_ids=none,
             class_ids=none,
             states=none,
@@ -101,7 +109,15 @@ class TrackStore:
             updated_ns=none,
             ages=none,
             hits=none,
+            streaks=none,
             frames_since_update=none,
             motion=KalmanState.empty(),
+            anchors=KalmanState.empty(),
+            observed_xyxy_px=np.zeros((0, 4)),
+            recent_xyxy_px=np.zeros((0, recent_frames, 4)),
+            headings=np.zeros((0, 2)),
             gallery=Gallery(0),
         )
+
+
+_COLUMNS = tuple(f.name for f in fields(TrackStore) if f.name != 'model')

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TypeVar
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,16 +9,16 @@ from mot_compress_ros import boxes
 from mot_compress_ros.datatypes import Detections, Tracks, TrackState
 from mot_compress_ros.errors import InvalidDataError
 from mot_compress_ros.options import from_mapping, to_mapping
-from mot_compress_ros.tracking import fairmot, kalman
-from mot_compress_ros.tracking.association import Matches
+from mot_compress_ros.tracking import kalman, life
+from mot_compress_ros.tracking.camera_warp import checked_homography
 from mot_compress_ros.tracking.config import TrackerConfig
-from mot_compress_ros.tracking.gallery import Gallery
+from mot_compress_ros.tracking.late import FrameRecord, LateEvidence, LateOutcome
+from mot_compress_ros.tracking.motion import MODELS, NoiseWeights
+from mot_compress_ros.tracking.presets import PRESETS
+from mot_compress_ros.tracking.rounds import match
+from mot_compress_ros.tracking.scene import Scene
+from mot_compress_ros.tracking.seen import look_at
 from mot_compress_ros.tracking.store import TrackStore
-
-Scalar = TypeVar('Scalar', bound=np.generic)
-
-_MIN_SIDE_PX = 1.0  # below a pixel a box has no aspect
-_MAX_COORDINATE_PX = 1e6  # no image is that large; keeps every square finite
 
 
 class Tracker:
@@ -29,13 +26,20 @@ class Tracker:
 
     Ids begin at 1, belong to this instance and are never given twice, not even after `reset`.
 
+    Attributes:
+        dropped: detections that had no box: a side below a pixel, or beyond any image.
+
     Raises:
         InvalidOptionError: a value of `config` is out of its range.
     """
 
-    def __init__(self, config: TrackerConfig) -> None:
-        self._config = from_mapping(TrackerConfig, to_mapping(config))
+    def __init__(self, config: TrackerConfig | None = None) -> None:
+        self._config = from_mapping(TrackerConfig, to_mapping(config or TrackerConfig()))
+        self._rounds = PRESETS[self._config.preset].rounds(self._config)
+        noise = NoiseWeights(velocity=self._config.velocity_noise)
+        self._model = MODELS[self._config.motion_model](noise)
         self._next_id = 1
+        self.dropped = 0
         self.reset()
 
     @property
@@ -50,42 +54,103 @@ class Tracker:
 
     def reset(self) -> None:
         """Forget all tracks and the last stamp. Ids go on where they were."""
-        self._store = TrackStore.empty()
+        self._store = TrackStore.empty(self._model, recent_frames=self._config.direction_frames)
+        self._late = LateEvidence(self._config)
         self._last_stamp_ns: int | None = None
+        self._frames = 0
 
-    def update(self, detections: Detections, *, stamp_ns: int, source: str = 'student') -> Tracks:
+    def update(
+        self,
+        detections: Detections,
+        *,
+        stamp_ns: int,
+        source: str = 'student',
+        camera_motion: NDArray[np.floating] | None = None,
+    ) -> Tracks:
         """Follow the tracks into the frame at `stamp_ns`.
 
         Args:
             detections: what a network saw in the frame, in any order.
             stamp_ns: time of the frame; the steps of the motion model come from it.
             source: the network that saw it, 'teacher' or 'student'; passed on to the result.
+            camera_motion: (3, 3) homography from pixels of the last frame given to this tracker
+                to this one; None where the camera is taken to be still.
 
         Returns:
             The confirmed tracks that a detection of this frame updated, in order of id.
 
         Raises:
-            InvalidDataError: the stamp is not after the last one, or the embeddings' dimension
-                changed within one embedding space. The tracker is left as it was.
+            InvalidDataError: the stamp is not after the last one, the homography is none, or the
+                embeddings' dimension changed within one embedding space. The tracker is left as
+                it was.
         """
-        stamp_ns = int(stamp_ns)
+        stamp_ns, config = int(stamp_ns), self._config
         dt_periods = self._periods_since_last(stamp_ns)
-        detections = _usable(detections, min_score=self._config.min_score)
-        tracks = _predicted(self._remembered(stamp_ns), dt_periods=dt_periods).aged()
-        matches = fairmot.match(tracks, detections, self._config)
-        tracks = self._with_hits(tracks, detections, matches, stamp_ns=stamp_ns)
-        missed = tracks.frames_since_update > 0
-        tracks = tracks[~(missed & tracks.is_in(TrackState.TENTATIVE))]
-        unclaimed = np.ones(len(detections), bool)
-        unclaimed[matches.detections] = False
-        born = self._begin_tracks(detections[unclaimed], stamp_ns=stamp_ns)
+        if camera_motion is not None:
+            camera_motion = checked_homography(camera_motion)
+        seen, dropped = look_at(detections, min_score=config.min_score)
+        warm_up = self._frames < config.warm_up_frames
+        known = life.remembered(self._store, config, stamp_ns=stamp_ns)
+        tracks = life.moved(known, dt_periods=dt_periods, camera_motion=camera_motion)
+        matches = match(Scene(tracks, seen, stamp_ns=stamp_ns), self._rounds)
+        owners = np.zeros(len(seen), np.int64)  # id of the track that each detection went to
+        owners[matches.detections] = tracks.track_ids[matches.tracks]
+        tracks = life.with_hits(
+            tracks, seen, matches, config, stamp_ns=stamp_ns, warm_up=warm_up
+        )
+        tracks = life.survivors(tracks, config)
+        starting = np.flatnonzero((owners == 0) & (seen.scores >= config.new_track_score))
+        born = life.begun(
+            seen[starting],
+            self._model,
+            config,
+            first_id=self._next_id,
+            stamp_ns=stamp_ns,
+            warm_up=warm_up,
+        )
+        owners[starting] = born.track_ids
         tracks = tracks.join(born)
-        duplicate = fairmot.duplicates(tracks, iou_distance=self._config.duplicate_iou_distance)
-        tracks = tracks[~duplicate]
+        twice = life.duplicates(tracks, iou_distance=config.duplicate_iou_distance)
+        tracks = tracks[~twice] if twice.any() else tracks
         published = self._published(tracks, stamp_ns=stamp_ns, source=source)
+        self._late.remember(
+            FrameRecord(stamp_ns, dt_periods, camera_motion, warm_up, seen, owners, tracks)
+        )
         self._store, self._last_stamp_ns = tracks, stamp_ns
         self._next_id += len(born)
+        self._frames += 1
+        self.dropped += dropped
         return published
+
+    def update_late(
+        self, detections: Detections, *, stamp_ns: int, source: str = 'teacher'
+    ) -> LateOutcome:
+        """Take in what a network says, after the fact, about an earlier frame.
+
+        The evidence is applied to the tracks as they were then and carried to now; see `late`.
+        Ids that were published never change; what was published is not published again.
+
+        Args:
+            detections: what the network saw in that frame.
+            stamp_ns: stamp of a frame that `update` was given.
+            source: the network that saw it.
+
+        Returns:
+            What became of it. A frame that is not remembered any more changes nothing.
+
+        Raises:
+            InvalidDataError: the embeddings' dimension changed within one embedding space. The
+                tracker is left as it was.
+        """
+        seen, dropped = look_at(detections, min_score=self._config.min_score)
+        outcome, store = self._late.apply(
+            seen, self._rounds, stamp_ns=int(stamp_ns), next_id=self._next_id
+        )
+        if store is not None:
+            self._store = store
+            self._next_id += outcome.begun
+            self.dropped += dropped
+        return outcome
 
     def _periods_since_last(self, stamp_ns: int) -> float:
         """Time since the last frame in reference periods; 0 for the first frame."""
@@ -99,127 +164,24 @@ class Tracker:
             )
         return elapsed_ns / kalman.REFERENCE_PERIOD_NS
 
-    def _remembered(self, stamp_ns: int) -> TrackStore:
-        """The tracks without the lost ones whose time is up.
-
-        This is decided before the frame is associated, so that frames that never came cannot keep
-        a track alive. A track that the last frame showed always has its chance in this one.
-        """
-        unseen_ns = stamp_ns - self._store.updated_ns
-        expired = unseen_ns > round(self._config.lost_buffer_s * 1e9)
-        return self._store[~(expired & self._store.is_in(TrackState.LOST))]
-
-    def _with_hits(
-        self, tracks: TrackStore, detections: Detections, matches: Matches, *, stamp_ns: int
-    ) -> TrackStore:
-        """The tracks after the matched ones were given their detections; the others are lost."""
-        hit, seen = matches.tracks, detections[matches.detections]
-        measured = boxes.xyxy_to_xyah(seen.boxes_xyxy_px)
-        corrected = kalman.update(tracks.motion[hit], measured)
-        hits = tracks.hits.copy()
-        hits[hit] += 1
-        states = self._states_after(tracks, hits, hit)
-        return replace(
-            tracks,
-            states=states,
-            hits=hits,
-            scores=_put(tracks.scores, hit, seen.scores),
-            updated_ns=_put(tracks.updated_ns, hit, stamp_ns),
-            frames_since_update=_put(tracks.frames_since_update, hit, 0),
-            motion=kalman.KalmanState(
-                _put(tracks.motion.mean, hit, corrected.mean),
-                _put(tracks.motion.covariance, hit, corrected.covariance),
-            ),
-            gallery=tracks.gallery.blend(
-                hit,
-                seen.embeddings,
-                space=detections.embedding_space,
-                momentum=self._config.embedding_momentum,
-            ),
-        )
-
-    def _states_after(
-        self, tracks: TrackStore, hits: NDArray[np.int64], hit: NDArray[np.int64]
-    ) -> NDArray[np.int64]:
-        """States (N,): enough hits confirm a track; a miss makes a confirmed one lost."""
-        tentative = tracks.is_in(TrackState.TENTATIVE)
-        states = np.where(tentative, TrackState.TENTATIVE, TrackState.LOST)
-        enough = ~tentative[hit] | (hits[hit] >= self._config.confirm_hits)
-        states[hit] = np.where(enough, TrackState.CONFIRMED, TrackState.TENTATIVE)
-        return states
-
-    def _begin_tracks(self, unclaimed: Detections, *, stamp_ns: int) -> TrackStore:
-        """New tracks from the detections that no track claimed and that score high enough."""
-        seen = unclaimed[unclaimed.scores >= self._config.new_track_score]
-        n = len(seen)
-        at_once = self._last_stamp_ns is None or self._config.confirm_hits == 1
-        state = TrackState.CONFIRMED if at_once else TrackState.TENTATIVE
-        return TrackStore(
-            track_ids=np.arange(self._next_id, self._next_id + n, dtype=np.int64),
-            class_ids=seen.class_ids,
-            states=np.full(n, state, np.int64),
-            scores=seen.scores,
-            started_ns=np.full(n, stamp_ns, np.int64),
-            updated_ns=np.full(n, stamp_ns, np.int64),
-            ages=np.ones(n, np.int64),
-            hits=np.ones(n, np.int64),
-            frames_since_update=np.zeros(n, np.int64),
-            motion=kalman.initiate(boxes.xyxy_to_xyah(seen.boxes_xyxy_px)),
-            gallery=Gallery(n).blend(
-                np.arange(n), seen.embeddings, space=seen.embedding_space, momentum=0.0
-            ),
-        )
-
     def _published(self, tracks: TrackStore, *, stamp_ns: int, source: str) -> Tracks:
         """The confirmed tracks of a size worth publishing; such a track was seen in this frame."""
-        large = boxes.area(tracks.boxes_xyxy_px) > self._config.min_area_px2
-        shown = tracks[tracks.is_in(TrackState.CONFIRMED) & large]
+        corners = tracks.boxes_xyxy_px
+        if self._config.publish_detections:
+            corners = tracks.observed_xyxy_px
+        large = boxes.area(corners) > self._config.min_area_px2
+        shown = np.flatnonzero(tracks.is_in(TrackState.CONFIRMED) & large)
         periods_per_s = 1e9 / kalman.REFERENCE_PERIOD_NS
         return Tracks(
             stamp_ns=stamp_ns,
-            boxes_xyxy_px=shown.boxes_xyxy_px.astype(np.float32),
-            scores=shown.scores,
-            class_ids=shown.class_ids,
-            track_ids=shown.track_ids,
-            velocities_px_s=(shown.motion.mean[:, 4:6] * periods_per_s).astype(np.float32),
-            states=shown.states,
-            ages=shown.ages,
-            hits=shown.hits,
-            frames_since_update=shown.frames_since_update,
+            boxes_xyxy_px=corners[shown].astype(np.float32),
+            scores=tracks.scores[shown],
+            class_ids=tracks.class_ids[shown],
+            track_ids=tracks.track_ids[shown],
+            velocities_px_s=(tracks.motion.velocity[shown, :2] * periods_per_s).astype(np.float32),
+            states=tracks.states[shown],
+            ages=tracks.ages[shown],
+            hits=tracks.hits[shown],
+            frames_since_update=tracks.frames_since_update[shown],
             source=source,
         )
-
-
-def _usable(detections: Detections, *, min_score: float) -> Detections:
-    """The detections worth a look, best first.
-
-    The order follows from what they are, not from how they came, so that ids and ties do too.
-    """
-    corners = detections.boxes_xyxy_px.astype(np.float64)  # their differences may not fit 32 bits
-    sides = corners[:, 2:] - corners[:, :2]  # (M, 2)
-    keep = (
-        (detections.scores >= min_score)
-        & (sides >= _MIN_SIDE_PX).all(axis=1)
-        & (np.abs(corners) <= _MAX_COORDINATE_PX).all(axis=1)
-    )
-    order = np.lexsort((*corners.T, detections.class_ids, -detections.scores))
-    return detections[order[keep[order]]]
-
-
-def _predicted(tracks: TrackStore, *, dt_periods: float) -> TrackStore:
-    """The tracks moved in time. A lost box keeps its height: nothing corrects a wrong trend.
-
-    Tentative tracks move too, so that all states belong to one stamp; FairMOT leaves them where
-    they were, which differs only in the velocity that their second hit gives them.
-    """
-    motion = kalman.hold_height(tracks.motion, tracks.is_in(TrackState.LOST))
-    return replace(tracks, motion=kalman.predict(motion, dt_periods=dt_periods))
-
-
-def _put(
-    column: NDArray[Scalar], rows: NDArray[np.int64], values: NDArray[Scalar] | int
-) -> NDArray[Scalar]:
-    """A copy of `column` with `values` in `rows`."""
-    changed = column.copy()
-    changed[rows] = values
-    return changed

@@ -1,0 +1,94 @@
+"""Moves what tracks remember along with the camera, by a homography of the whole image.
+
+The homography (3, 3) maps pixels of the last frame onto this one. A box is moved as a small piece
+of the image around its centre: the centre by the homography, velocities by its derivative there,
+sizes by the root of the derivative's determinant. A box stays upright. Of the covariance the
+diagonal is kept: for the small angles between two frames the rest is negligible.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mot_compress_ros.errors import InvalidDataError
+from mot_compress_ros.tracking.kalman import Float64Array, KalmanState
+
+_MIN_DEPTH = 1e-6  # a point that the homography sends to infinity or behind the camera
+
+
+def checked_homography(camera_motion: NDArray[np.floating]) -> Float64Array:
+    """A homography as float64.
+
+    Raises:
+        InvalidDataError: it is not a finite (3, 3) matrix that can be inverted.
+    """
+    matrix = np.asarray(camera_motion, np.float64)
+    if matrix.shape != (3, 3) or not np.isfinite(matrix).all() or not np.linalg.det(matrix):
+        raise InvalidDataError(
+            'camera_motion: expected a finite, invertible (3, 3) homography from the last frame '
+            f'to this one, got shape {matrix.shape} {matrix.tolist()}'
+        )
+    return matrix
+
+
+@dataclass(frozen=True, eq=False)
+class LocalWarp:
+    """A homography near N points.
+
+    Attributes:
+        points: (N, 2) where the points come to lie.
+        derivative: (N, 2, 2) of the new place by the old one.
+        scale: (N,) by which lengths grow.
+    """
+
+    points: Float64Array
+    derivative: Float64Array
+    scale: Float64Array
+
+
+def warp_at(homography: Float64Array, points: Float64Array) -> LocalWarp:
+    """The homography (3, 3) near `points` (N, 2)."""
+    mapped = points @ homography[:, :2].T + homography[:, 2]  # (N, 3)
+    depth = np.maximum(mapped[:, 2:], _MIN_DEPTH)
+    moved = mapped[:, :2] / depth
+    derivative = homography[None, :2, :2] - moved[:, :, None] * homography[None, 2:, :2]
+    derivative = derivative / depth[:, :, None]
+    determinant = derivative[:, 0, 0] * derivative[:, 1, 1]
+    determinant -= derivative[:, 0, 1] * derivative[:, 1, 0]
+    return LocalWarp(moved, derivative, np.sqrt(np.abs(determinant)))
+
+
+def warp_boxes(homography: Float64Array, boxes_xyxy_px: Float64Array) -> Float64Array:
+    """Upright boxes (N, 4) around the moved centres, scaled; NaN stays NaN."""
+    centre = (boxes_xyxy_px[:, :2] + boxes_xyxy_px[:, 2:]) / 2
+    half = (boxes_xyxy_px[:, 2:] - boxes_xyxy_px[:, :2]) / 2
+    local = warp_at(homography, centre)
+    half = half * local.scale[:, None]
+    return np.concatenate([local.points - half, local.points + half], axis=1)
+
+
+def warp_state(
+    homography: Float64Array, state: KalmanState, *, scale_powers: Float64Array
+) -> KalmanState:
+    """Filter states, of which the first two quantities are the centre of the box."""
+    local = warp_at(homography, state.position[:, :2])
+    factor = local.scale[:, None] ** scale_powers[2:]  # (N, 2)
+    squares = local.derivative**2
+    centres = (squares @ state.position_variance[:, :2, None])[:, :, 0]
+    cross = (squares @ state.cross_covariance[:, :2, None])[:, :, 0]
+    speeds = (squares @ state.velocity_variance[:, :2, None])[:, :, 0]
+    velocity = (local.derivative @ state.velocity[:, :2, None])[:, :, 0]
+    return KalmanState(
+        _beside(local.points, factor * state.position[:, 2:]),
+        _beside(velocity, factor * state.velocity[:, 2:]),
+        _beside(centres, factor**2 * state.position_variance[:, 2:]),
+        _beside(cross, factor**2 * state.cross_covariance[:, 2:]),
+        _beside(speeds, factor**2 * state.velocity_variance[:, 2:]),
+    )
+
+
+def _beside(left: Float64Array, right: Float64Array) -> Float64Array:
+    return np.concatenate([left, right], axis=1)

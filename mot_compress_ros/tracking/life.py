@@ -1,0 +1,257 @@
+"""The life of tracks: moved to a frame, given detections, begun and ended.
+
+Pure functions of a `TrackStore` and the options; who matches whom is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mot_compress_ros.datatypes import TrackState
+from mot_compress_ros.tracking import kalman
+from mot_compress_ros.tracking.assignment import Matches
+from mot_compress_ros.tracking.camera_warp import warp_boxes, warp_state
+from mot_compress_ros.tracking.config import TrackerConfig
+from mot_compress_ros.tracking.costs import earlier_boxes
+from mot_compress_ros.tracking.gallery import Gallery
+from mot_compress_ros.tracking.kalman import Float64Array, KalmanState
+from mot_compress_ros.tracking.motion import MotionModel
+from mot_compress_ros.tracking.pairs import BoolArray, near_pairs, paired_iou, sides_and_centres
+from mot_compress_ros.tracking.re_update import re_updated
+from mot_compress_ros.tracking.seen import Seen
+from mot_compress_ros.tracking.store import TrackStore
+
+Int64Array = NDArray[np.int64]
+Scalar = TypeVar('Scalar', bound=np.generic)
+
+
+def remembered(tracks: TrackStore, config: TrackerConfig, *, stamp_ns: int) -> TrackStore:
+    """The tracks without those whose time is up.
+
+    This is decided before the frame is associated, so that frames that never came cannot keep a
+    track alive. A track that the last frame showed always has its chance in this one.
+    """
+    expired = stamp_ns - tracks.updated_ns > round(config.lost_buffer_s * 1e9)
+    expired &= tracks.frames_since_update > 0
+    return tracks[~expired] if expired.any() else tracks
+
+
+def moved(
+    tracks: TrackStore, *, dt_periods: float, camera_motion: Float64Array | None
+) -> TrackStore:
+    """The tracks one frame later: with the camera, then by themselves.
+
+    Tentative tracks move too, so that all states belong to one stamp.
+    """
+    if camera_motion is not None:
+        tracks = _with_camera(tracks, camera_motion)
+    motion = moved_motion(
+        tracks.model,
+        tracks.motion,
+        tracks.is_in(TrackState.LOST),
+        dt_periods=dt_periods,
+        camera_motion=camera_motion,
+    )
+    return replace(
+        tracks,
+        motion=motion,
+        ages=tracks.ages + 1,
+        frames_since_update=tracks.frames_since_update + 1,
+        recent_xyxy_px=_one_frame_older(tracks),
+    )
+
+
+def moved_motion(
+    model: MotionModel,
+    motion: KalmanState,
+    lost: BoolArray,
+    *,
+    dt_periods: float,
+    camera_motion: Float64Array | None,
+) -> KalmanState:
+    """The states one frame later: with the camera, then by themselves."""
+    if camera_motion is not None:
+        motion = warp_state(camera_motion, motion, scale_powers=model.scale_powers)
+    motion = model.steadied(motion, lost, dt_periods=dt_periods)
+    position, velocity = model.process_variance(motion.position)
+    return kalman.predict(
+        motion, dt_periods=dt_periods, position_variance=position, velocity_variance=velocity
+    )
+
+
+def with_hits(
+    tracks: TrackStore,
+    seen: Seen,
+    matches: Matches,
+    config: TrackerConfig,
+    *,
+    stamp_ns: int,
+    warm_up: bool,
+) -> TrackStore:
+    """The tracks after the matched ones were given their detections; the others are missed."""
+    hit, given = matches.tracks, seen[matches.detections]
+    measured = tracks.model.measure(given.boxes_xyxy_px)
+    corrected = _corrected(tracks[hit], measured, config, stamp_ns=stamp_ns)
+    streaks = np.zeros_like(tracks.streaks)
+    streaks[hit] = tracks.streaks[hit] + 1
+    hits = tracks.hits.copy()
+    hits[hit] += 1
+    return replace(
+        tracks,
+        states=_states_after(tracks, streaks, hit, config, warm_up=warm_up),
+        hits=hits,
+        streaks=streaks,
+        scores=_put(tracks.scores, hit, given.scores),
+        updated_ns=_put(tracks.updated_ns, hit, stamp_ns),
+        frames_since_update=_put(tracks.frames_since_update, hit, 0),
+        motion=tracks.motion.put(hit, corrected),
+        anchors=tracks.anchors.put(hit, corrected) if config.re_update else tracks.anchors,
+        headings=_headings(tracks, hit, given.boxes_xyxy_px),
+        observed_xyxy_px=_put(tracks.observed_xyxy_px, hit, given.boxes_xyxy_px),
+        gallery=tracks.gallery.blend(
+            hit[given.comparable],
+            given.embeddings[given.comparable],
+            space=given.space,
+            momentum=config.embedding_momentum,
+        ),
+    )
+
+
+def survivors(tracks: TrackStore, config: TrackerConfig) -> TrackStore:
+    """The tracks without those that ended with this frame's miss."""
+    if not config.sticky:
+        return tracks
+    ended = tracks.is_in(TrackState.TENTATIVE) & (tracks.frames_since_update > 0)
+    return tracks[~ended] if ended.any() else tracks
+
+
+def begun(
+    seen: Seen,
+    model: MotionModel,
+    config: TrackerConfig,
+    *,
+    first_id: int,
+    stamp_ns: int,
+    warm_up: bool,
+) -> TrackStore:
+    """New tracks from all of `seen`, with ids from `first_id` on."""
+    n = len(seen)
+    at_once = warm_up or config.confirm_hits == 1
+    state = TrackState.CONFIRMED if at_once else TrackState.TENTATIVE
+    motion = model.initiate(model.measure(seen.boxes_xyxy_px))
+    zeros, ones = np.zeros(n, np.int64), np.ones(n, np.int64)
+    gallery = Gallery(n).blend(
+        np.flatnonzero(seen.comparable),
+        seen.embeddings[seen.comparable],
+        space=seen.space,
+        momentum=0.0,
+    )
+    return TrackStore(
+        model=model,
+        track_ids=np.arange(first_id, first_id + n, dtype=np.int64),
+        class_ids=seen.class_ids,
+        states=np.full(n, state, np.int64),
+        scores=seen.scores,
+        started_ns=np.full(n, stamp_ns, np.int64),
+        updated_ns=np.full(n, stamp_ns, np.int64),
+        ages=ones,
+        hits=ones,
+        streaks=zeros,
+        frames_since_update=zeros,
+        motion=motion,
+        anchors=motion,
+        observed_xyxy_px=seen.boxes_xyxy_px,
+        recent_xyxy_px=np.full((n, config.direction_frames, 4), np.nan),
+        headings=np.zeros((n, 2)),
+        gallery=gallery,
+    )
+
+
+def duplicates(tracks: TrackStore, *, iou_distance: float) -> BoolArray:
+    """Mask (N,) of the tracks to drop, because a lost and a seen track cover the same object.
+
+    Of such a pair that one stays which was followed for longer; at a tie it is the lost one.
+    """
+    drop = np.zeros(len(tracks), bool)
+    is_lost = tracks.is_in(TrackState.LOST)
+    lost, seen = np.flatnonzero(is_lost), np.flatnonzero(~is_lost)
+    if not len(lost) or not len(seen) or not iou_distance:
+        return drop
+    corners = tracks.boxes_xyxy_px
+    sides, centres = sides_and_centres(corners)
+    pairs = near_pairs(centres[seen], sides[seen] / 2, centres[lost], sides[lost] / 2)
+    a, b = seen[pairs.tracks], lost[pairs.detections]
+    same = tracks.class_ids[a] == tracks.class_ids[b]
+    same &= 1 - paired_iou(corners[a], corners[b]) < iou_distance
+    a, b = a[same], b[same]
+    followed_ns = tracks.updated_ns - tracks.started_ns
+    drop[np.where(followed_ns[a] > followed_ns[b], b, a)] = True
+    return drop
+
+
+def _with_camera(tracks: TrackStore, camera_motion: Float64Array) -> TrackStore:
+    powers = tracks.model.scale_powers
+    n, frames, _ = tracks.recent_xyxy_px.shape
+    recent = tracks.recent_xyxy_px.reshape(n * frames, 4)
+    return replace(
+        tracks,
+        anchors=warp_state(camera_motion, tracks.anchors, scale_powers=powers),
+        observed_xyxy_px=warp_boxes(camera_motion, tracks.observed_xyxy_px),
+        recent_xyxy_px=warp_boxes(camera_motion, recent).reshape(n, frames, 4),
+    )
+
+
+def _one_frame_older(tracks: TrackStore) -> Float64Array:
+    """The recent boxes after another frame: that of the last frame comes first."""
+    if not tracks.recent_xyxy_px.shape[1]:
+        return tracks.recent_xyxy_px
+    shown = (tracks.frames_since_update == 0)[:, None]
+    latest = np.where(shown, tracks.observed_xyxy_px, np.nan)
+    return np.concatenate([latest[:, None], tracks.recent_xyxy_px[:, :-1]], axis=1)
+
+
+def _corrected(
+    tracks: TrackStore, measured: Float64Array, config: TrackerConfig, *, stamp_ns: int
+) -> KalmanState:
+    """The states of tracks after measurement i was given to track i."""
+    model, motion = tracks.model, tracks.motion
+    variance = model.measured_variance(motion.position)
+    corrected = kalman.update(motion, measured, measured_variance=variance)
+    again = np.flatnonzero(tracks.frames_since_update > 1)
+    if not config.re_update or not len(again):
+        return corrected
+    return corrected.put(again, re_updated(tracks[again], measured[again], stamp_ns=stamp_ns))
+
+
+def _states_after(
+    tracks: TrackStore, streaks: Int64Array, hit: Int64Array, config: TrackerConfig, *, warm_up: bool
+) -> Int64Array:
+    """States (N,): enough hits confirm a track; a miss makes a confirmed one lost."""
+    tentative = tracks.is_in(TrackState.TENTATIVE)
+    states = np.where(tentative, TrackState.TENTATIVE, TrackState.LOST)
+    enough = streaks[hit] >= config.confirm_hits - 1
+    if config.sticky:
+        enough |= ~tentative[hit]
+    states[hit] = np.where(enough | warm_up, TrackState.CONFIRMED, TrackState.TENTATIVE)
+    return states
+
+
+def _headings(tracks: TrackStore, hit: Int64Array, boxes_xyxy_px: Float64Array) -> Float64Array:
+    """Directions (N, 2) after tracks `hit` were seen in `boxes_xyxy_px`."""
+    if not tracks.recent_xyxy_px.shape[1]:
+        return tracks.headings
+    start = earlier_boxes(tracks.recent_xyxy_px[hit], tracks.observed_xyxy_px[hit])
+    step = (boxes_xyxy_px[:, :2] + boxes_xyxy_px[:, 2:] - start[:, :2] - start[:, 2:]) / 2
+    length = np.sqrt((step**2).sum(axis=1, keepdims=True)) + 1e-6
+    return _put(tracks.headings, hit, step / length)
+
+
+def _put(column: NDArray[Scalar], rows: Int64Array, values: Any) -> NDArray[Scalar]:
+    """A copy of `column` with `values` in `rows`."""
+    changed = column.copy()
+    changed[rows] = values
+    return changed

@@ -1,0 +1,96 @@
+"""What the parts of the association look at: the tracks moved to a frame, and what it shows."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+
+from mot_compress_ros.datatypes import TrackState
+from mot_compress_ros.tracking.gallery import Remembered
+from mot_compress_ros.tracking.kalman import Float64Array, REFERENCE_PERIOD_NS
+from mot_compress_ros.tracking.pairs import (
+    BoolArray,
+    near_pairs,
+    paired_iou,
+    Pairs,
+    sides_and_centres,
+)
+from mot_compress_ros.tracking.seen import Seen
+from mot_compress_ros.tracking.store import TrackStore
+
+
+class Scene:
+    """N tracks and M detections at one stamp; whatever is derived from them is computed once.
+
+    Args:
+        tracks: moved to the frame, by the camera's motion and by their own.
+        seen: what the frame shows.
+        stamp_ns: of the frame.
+    """
+
+    def __init__(self, tracks: TrackStore, seen: Seen, *, stamp_ns: int) -> None:
+        self.tracks = tracks
+        self.seen = seen
+        self.stamp_ns = stamp_ns
+        self.boxes = tracks.boxes_xyxy_px  # (N, 4), predicted
+        self.confirmed = tracks.is_in(TrackState.CONFIRMED)
+        self.lost = tracks.is_in(TrackState.LOST)
+        self.tentative = tracks.is_in(TrackState.TENTATIVE)
+
+    @cached_property
+    def unseen_periods(self) -> Float64Array:
+        """(N,) time since the latest detection in reference periods."""
+        return np.asarray((self.stamp_ns - self.tracks.updated_ns) / REFERENCE_PERIOD_NS)
+
+    @cached_property
+    def touching(self) -> Pairs:
+        """Pairs of one class whose boxes touch, the predicted and the detected."""
+        return self.near(self.boxes)
+
+    @cached_property
+    def touching_iou(self) -> Float64Array:
+        """(K,) overlap of `touching`."""
+        return self.iou(self.touching)
+
+    @cached_property
+    def remembered(self) -> Remembered:
+        """Embeddings of the tracks in the space of the detections."""
+        return self.tracks.gallery.space(self.seen.space, dim=self.seen.embeddings.shape[1])
+
+    def near(self, boxes_xyxy_px: Float64Array, growth: Float64Array | None = None) -> Pairs:
+        """Pairs of one class whose boxes touch, when both are grown by `growth` of their sides.
+
+        Args:
+            boxes_xyxy_px: (N, 4) where the tracks are looked for.
+            growth: (N,) share added on each edge, for the detection of a pair that of its track.
+        """
+        sides, centres = sides_and_centres(boxes_xyxy_px)
+        seen_sides, seen_centres = sides_and_centres(self.seen.boxes_xyxy_px)
+        if growth is None:
+            return self.of_one_class(near_pairs(centres, sides / 2, seen_centres, seen_sides / 2))
+        factor = 1 + 2 * growth[:, None]
+        widest = factor.max(initial=1.0)
+        pairs = near_pairs(centres, factor * sides / 2, seen_centres, widest * seen_sides / 2)
+        return self.of_one_class(pairs)
+
+    def within(self, centres: Float64Array, reach: Float64Array) -> Pairs:
+        """Pairs of one class whose centres are within `reach` (N, 2) of `centres` (N, 2)."""
+        _, seen_centres = sides_and_centres(self.seen.boxes_xyxy_px)
+        return self.of_one_class(
+            near_pairs(centres, reach, seen_centres, np.zeros_like(seen_centres))
+        )
+
+    def of_one_class(self, pairs: Pairs) -> Pairs:
+        """Those `pairs` whose track and detection have the same class."""
+        return pairs[
+            self.tracks.class_ids[pairs.tracks] == self.seen.class_ids[pairs.detections]
+        ]
+
+    def iou(self, pairs: Pairs) -> Float64Array:
+        """Overlap (K,) of the predicted and the detected boxes."""
+        return paired_iou(self.boxes[pairs.tracks], self.seen.boxes_xyxy_px[pairs.detections])
+
+    def everything_seen(self) -> BoolArray:
+        """Mask (M,) of all detections."""
+        return np.ones(len(self.seen), bool)
