@@ -42,7 +42,7 @@ DEMO_ARGS := $(if $(BAG),--bag "$(BAG)") $(if $(VIDEO),--video "$(VIDEO)") \
   $(if $(FPS),--fps "$(FPS)") $(if $(RATE),--rate "$(RATE)")
 
 .DEFAULT_GOAL := help
-.PHONY: help demo env interfaces test test-slow lint format types lock clean clean-env
+.PHONY: help demo env interfaces test test-slow lint format types lock rivals clean clean-env
 
 help:  ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -93,6 +93,9 @@ format: env  ## format and mend what can be mended
 lock: | $(VENV)/bin/pip  ## after a pin has changed: write requirements/locked*.txt anew
 	@$(PIP_INSTALL) $(addprefix -r ,$(REQUIREMENTS))
 	@$(PY) tools/lock.py $(ROS_DISTRO)
+
+rivals: env  ## trackers of others, for `benchmark association`
+	@$(PIP_INSTALL) --no-deps -r requirements/rivals.txt
 
 clean:  ## remove results and caches
 	rm -rf out build install log dist .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis

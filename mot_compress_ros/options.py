@@ -137,9 +137,7 @@ def _build(
     return config_type(**arguments)
 
 
-def _base_of_choice(
-    config_type: type, values: Mapping[str, Value], prefix: str
-) -> object | None:
+def _base_of_choice(config_type: type, values: Mapping[str, Value], prefix: str) -> object | None:
     """What a group whose options follow from one of them, such as a preset, builds on.
 
     Such a dataclass has `base_of(values)`, which gets the group's own named values.

@@ -6,8 +6,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import auto, Enum
 
+from numpy.typing import ArrayLike
+
+from mot_compress_ros.camera_motion import (
+    Added,
+    build_camera_motion,
+    CameraMotion,
+    CameraMotionConfig,
+    EVERY_CAMERA,
+    Homography,
+    parse_mountings,
+    Rotation,
+    RotationSamples,
+    View,
+)
 from mot_compress_ros.datatypes import Detections, Frame, Tracks
-from mot_compress_ros.errors import BundleError, InvalidDataError
+from mot_compress_ros.errors import BundleError, InvalidDataError, InvalidOptionError
 from mot_compress_ros.health import Health
 from mot_compress_ros.inference import (
     BackendOptions,
@@ -34,6 +48,7 @@ class PipelineConfig:
     runtime: BackendOptions = field(default_factory=BackendOptions)
     decode: DecodeConfig = field(default_factory=DecodeConfig)
     keyframe: KeyframeConfig = field(default_factory=KeyframeConfig)
+    camera_motion: CameraMotionConfig = field(default_factory=CameraMotionConfig)
     tracker: TrackerConfig = field(default_factory=TrackerConfig)
 
 
@@ -55,6 +70,8 @@ class _Stream:
     """What is remembered of one camera between its frames."""
 
     tracker: Tracker
+    motion: CameraMotion
+    view: View | None = None  # of the frame that the tracker saw last
     size_wh: tuple[int, int] | None = None
     latest: Tracks | None = None
     late_in_a_row: int = 0
@@ -75,7 +92,12 @@ class _Stream:
 class Pipeline:
     """Tracks the objects of several cameras with a student and, on keyframes, a teacher.
 
-    Not thread-safe: one thread calls `step`.
+    Not thread-safe: one thread calls `step`. What is known of a camera and of its motion may come
+    from another: `observe_rotation`, `set_intrinsics`, `set_mounting`.
+
+    Raises:
+        BundleError: teacher and student have different classes.
+        InvalidOptionError: `config` states the mounting of a camera that is not there.
     """
 
     def __init__(
@@ -101,7 +123,24 @@ class Pipeline:
         if teacher is not None:
             self._detectors[Role.TEACHER] = teacher
         self.schedule = FixedSchedule(self.config.keyframe, has_teacher=teacher is not None)
-        self._streams = {name: _Stream(Tracker(self.config.tracker)) for name in cameras}
+        self._rotations = RotationSamples()
+        self._streams = self._new_streams(cameras)
+
+    def _new_streams(self, cameras: Sequence[str]) -> dict[str, _Stream]:
+        config = self.config.camera_motion
+        foreign = sorted(set(parse_mountings(config.mounting)) - {*cameras, EVERY_CAMERA})
+        if foreign:
+            raise InvalidOptionError(
+                f'camera_motion.mounting: there is no camera {", ".join(foreign)}, only '
+                f'{", ".join(cameras)}'
+            )
+        return {
+            name: _Stream(
+                tracker=Tracker(self.config.tracker),
+                motion=build_camera_motion(config, camera=name, samples=self._rotations),
+            )
+            for name in cameras
+        }
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -139,7 +178,7 @@ class Pipeline:
         """Forget the tracks of `camera`; ids go on."""
         stream = self._streams[camera]
         stream.tracker.reset()
-        stream.latest, stream.size_wh, stream.late_in_a_row = None, None, 0
+        stream.latest, stream.view, stream.size_wh, stream.late_in_a_row = None, None, None, 0
         self.schedule.reset(camera)
         self.health.count('tracker_resets')
 
@@ -148,6 +187,38 @@ class Pipeline:
         self.config = replace(self.config, decode=config.decode)
         for detector in self._detectors.values():
             detector.config = config.decode
+
+    def observe_rotation(self, *, stamp_ns: int, angular_velocity_rad_s: ArrayLike) -> None:
+        """Take in a measured angular velocity of the vehicle, for `odometry` and `imu`.
+
+        Args:
+            stamp_ns: time of the measurement, by the clock of the images.
+            angular_velocity_rad_s: (3,) about the axes that `set_mounting` names, by default
+                the vehicle's: x forward, y left, z up.
+        """
+        added = self._rotations.add(
+            stamp_ns=stamp_ns, angular_velocity_rad_s=angular_velocity_rad_s
+        )
+        self.health.count('rotations_left_out', added in (Added.LATE, Added.NOT_FINITE))
+        self.health.count('rotation_restarts', added is Added.BEGAN_ANEW)
+
+    def set_intrinsics(self, camera: str, matrix: ArrayLike, *, size_wh: tuple[int, int]) -> None:
+        """Take in the camera matrix (3, 3) of a camera for images of `size_wh` pixels.
+
+        Raises:
+            InvalidDataError: it is no camera matrix.
+        """
+        self._streams[camera].motion.set_intrinsics(matrix, size_wh=size_wh)
+
+    def set_mounting(self, camera: str, optical_from_sensor: Rotation) -> None:
+        """Take in how a camera is mounted, in the place of `camera_motion.mounting`.
+
+        Args:
+            camera: its name.
+            optical_from_sensor: (3, 3) rotation to the optical axes from those of the angular
+                velocities; where the image is the source, from the vehicle's.
+        """
+        self._streams[camera].motion.set_mounting(optical_from_sensor)
 
     def warm_up(self) -> None:
         """Make the first frame as fast as the others."""
@@ -184,14 +255,37 @@ class Pipeline:
         return [found[i] for i in range(len(frames))]
 
     def _track(self, frame: Frame, role: Role, detections: Detections) -> None:
+        stream = self._streams[frame.camera]
+        view, moved = self._camera_motion(stream, frame)
+        dropped_before = stream.tracker.dropped
         with self.health.stage('track'):
-            stream = self._streams[frame.camera]
             stream.latest = stream.tracker.update(
-                detections, stamp_ns=frame.stamp_ns, source=role.value
+                detections,
+                stamp_ns=frame.stamp_ns,
+                source=role.value,
+                camera_motion=moved,
             )
-        stream.size_wh, stream.late_in_a_row = frame.size_wh, 0
+        stream.view, stream.size_wh, stream.late_in_a_row = view, frame.size_wh, 0
         self.schedule.advance(frame.camera)
         self.health.count('frames_processed')
+        dropped = stream.tracker.dropped - dropped_before
+        self.health.count('detections_dropped', dropped)
+
+    def _camera_motion(
+        self, stream: _Stream, frame: Frame
+    ) -> tuple[View | None, Homography | None]:
+        """What to remember of a frame, and how the camera moved since the last one tracked."""
+        if not stream.motion.is_active:
+            return None, None
+        with self.health.stage('camera_motion'):
+            view = stream.motion.look(frame)
+            if stream.view is None:
+                return view, None
+            moved = stream.motion.between(
+                stream.view, view, moving_xyxy_px=stream.tracker.store.boxes_xyxy_px
+            )
+        self.health.count('camera_motion_unknown', moved is None)
+        return view, moved
 
     def _answer(self, frame: Frame, arrival: _Arrival) -> Tracks | None:
         """The tracks of a frame; what was not processed is counted here, when all went well."""

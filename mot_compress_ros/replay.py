@@ -17,6 +17,7 @@ from pathlib import Path
 import sys
 import time
 
+from mot_compress_ros.camera_motion import parse_mountings
 from mot_compress_ros.command_line import (
     add_common_arguments,
     build_config,
@@ -34,7 +35,7 @@ from mot_compress_ros.options import to_mapping
 from mot_compress_ros.pipeline import build_pipeline, Pipeline, PipelineConfig
 from mot_compress_ros.recording import Ending, ModelInfo, Recorder, RunInfo, Step
 from mot_compress_ros.recording.summary import Summary
-from mot_compress_ros.sources import open_source, Source
+from mot_compress_ros.sources import BagMotion, open_motion, open_source, Source, TurningFeed
 
 # Enough for an hour of video; the report's percentiles are of the whole run, not of its end.
 _LATENCY_WINDOW = 100_000
@@ -54,6 +55,8 @@ class ReplayOptions:
     fps_hz: float = 0.0
     limit: int = 0
     skip: tuple[str, ...] = ()
+    motion_topic: str = ''
+    camera_info_topic: str = ''
 
 
 def replay(
@@ -81,6 +84,12 @@ def replay(
     source = open_source(
         options.input, topic=options.topic, camera=options.camera, fps_hz=options.fps_hz
     )
+    motion = open_motion(
+        source,
+        motion_source=config.camera_motion.source,
+        topic=options.motion_topic,
+        info_topic=options.camera_info_topic,
+    )
     health = Health(window=_LATENCY_WINDOW)
     pipeline = build_pipeline(
         cameras=[source.camera],
@@ -93,7 +102,9 @@ def replay(
     info = run_info(options.input, source, pipeline, config, expected_frames=total)
     start_s = time.monotonic()
     with Recorder(options.output, info, skip=options.skip) as recorder:
-        frames = islice(source, options.limit or None)
+        frames: Iterator[Frame] = islice(source, options.limit or None)
+        if motion is not None:
+            frames = _with_motion(frames, motion, pipeline, camera=source.camera)
 
         def ending(*, complete: bool, reason: str) -> Ending:
             wall_s = time.monotonic() - start_s
@@ -108,6 +119,23 @@ def replay(
         complete, reason = complete and not source.early_end, source.early_end
         summary = recorder.finish(ending(complete=complete, reason=reason))
     return summary, recorder.written()
+
+
+def _with_motion(
+    frames: Iterator[Frame], motion: BagMotion, pipeline: Pipeline, *, camera: str
+) -> Iterator[Frame]:
+    """The frames; before each, the pipeline hears what was measured by then and a little later."""
+    options, known = pipeline.config.camera_motion, motion.intrinsics
+    pipeline.set_intrinsics(camera, known.matrix, size_wh=known.size_wh)
+    if motion.mounting is not None and camera not in parse_mountings(options.mounting):
+        pipeline.set_mounting(camera, motion.mounting)
+    feed = TurningFeed(motion, lead_s=max(options.stamp_offset_s, 0) + options.reach_s)
+    for frame in frames:
+        for turning in feed.until(frame.stamp_ns):
+            pipeline.observe_rotation(
+                stamp_ns=turning.stamp_ns, angular_velocity_rad_s=turning.velocity_rad_s
+            )
+        yield frame
 
 
 def _ending(
@@ -194,6 +222,17 @@ def _parser() -> argparse.ArgumentParser:
         help='rosbag2 folder or .mcap/.db3 file, video, MOTChallenge folder or folder of images',
     )
     parser.add_argument('--camera', default='', help='name of the camera')
+    parser.add_argument(
+        '--motion-topic',
+        default='',
+        help='topic of the IMU or odometry that camera_motion.source asks for, where a bag holds '
+        'several',
+    )
+    parser.add_argument(
+        '--camera-info-topic',
+        default='',
+        help='topic of the camera_info, where it does not stand beside the images',
+    )
     parser.add_argument('--quiet', action='store_true', help='no progress line')
     return parser
 
@@ -212,6 +251,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             fps_hz=given.fps,
             limit=given.limit,
             skip=VIDEO_AND_IMAGES if given.no_video else (),
+            motion_topic=given.motion_topic,
+            camera_info_topic=given.camera_info_topic,
         )
         config = build_config(given)
         with StopSignal() as stop:

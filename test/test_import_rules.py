@@ -24,6 +24,7 @@ MIDDLE = frozenset(
         'inference',
         'keyframe',
         'tracking',
+        'camera_motion',
         'metric',
         'health',
         'image_decoding',
@@ -43,7 +44,11 @@ KEPT_TO = {
     'tensorrt': (f'{CORE}/inference/backends/tensorrt.py', f'{TRAINING}/'),
     'trackeval': (f'{TRAINING}/',),
     'ray': (f'{TRAINING}/parallel.py',),  # an optional extra
-    'filterpy': (),  # the tests' reference for the Kalman filter
+    # The tests' reference for the Kalman filter, and a rival in a benchmark.
+    'filterpy': (f'{TRAINING}/benchmarks/association_rivals/',),
+    'trackers': (f'{TRAINING}/benchmarks/association_rivals/',),
+    'supervision': (f'{TRAINING}/benchmarks/association_rivals/',),
+    'norfair': (f'{TRAINING}/benchmarks/association_rivals/',),
     'pickle': (),  # a model from elsewhere is never unpickled
     'dill': (),
     'shelve': (),

@@ -28,6 +28,7 @@ ROS_PACKAGES = {
     'launch',
     'launch_ros',
     'cv_bridge',
+    'tf2_ros',
 }
 # What is imported by another name than it is installed by.
 DISTRIBUTIONS = {'cv2': 'opencv-python-headless', 'yaml': 'pyyaml', 'PIL': 'pillow'}

@@ -2,6 +2,7 @@
 
 import contextlib
 
+import cv2
 import numpy as np
 import pytest
 
@@ -234,3 +235,196 @@ def test_classes_of_teacher_and_student_must_agree(bundle, tmp_path):
     save_bundle(other.path, replace(other.manifest, class_names=('a', 'b', 'c')), {})
     with pytest.raises(BundleError, match=r'teacher other has the classes a, b, c'):
         build_pipeline(cameras=['camera'], model=bundle, teacher=str(other.path))
+
+
+# --- camera motion
+
+
+WALL = np.random.default_rng(11).normal(128, 45, (96, 200)).clip(0, 250)
+K = np.array([[400.0, 0, 319.5], [0, 400.0, 191.5], [0, 0, 1]])
+
+
+def turning_frame(index, *, shift_px=12, stamp_ns=None):
+    """A camera that turns: everything moves to the right, the vehicle too."""
+    large = cv2.resize(WALL.astype(np.uint8), (1600, 768), interpolation=cv2.INTER_CUBIC)
+    left = 480 - shift_px * index
+    image = cv2.cvtColor(large[100:484, left : left + 640], cv2.COLOR_GRAY2BGR)
+    x = 60 + shift_px * index
+    image[120:180, x : x + 80] = BLUE
+    stamp_ns = index * FRAME_NS if stamp_ns is None else stamp_ns
+    return Frame(image=image, stamp_ns=stamp_ns, frame_index=index)
+
+
+def middle(moved):
+    """Where the middle of the picture went; None where nobody knows."""
+    if moved is None:
+        return None
+    u, v, w = moved @ [319.5, 191.5, 1]
+    return u / w, v / w
+
+
+class Listening:
+    """A tracker that keeps what it is told of the camera's motion."""
+
+    def __init__(self, tracker):
+        self._tracker = tracker
+        self.motions = []
+
+    def __getattr__(self, name):
+        return getattr(self._tracker, name)
+
+    def update(self, detections, *, stamp_ns, source, camera_motion):
+        self.motions.append(camera_motion)
+        return self._tracker.update(detections, stamp_ns=stamp_ns, source=source)
+
+
+def listening_pipeline(bundle, **options):
+    config = from_mapping(PipelineConfig, {f'camera_motion.{k}': v for k, v in options.items()})
+    pipeline = build_pipeline(cameras=['camera'], model=bundle, config=config)
+    tracker = Listening(pipeline._streams['camera'].tracker)
+    pipeline._streams['camera'].tracker = tracker
+    return pipeline, tracker.motions
+
+
+def turn_at(pipeline, rate_rad_s, *, start_ms=0, end_ms=400):
+    for ms in range(start_ms, end_ms, 5):
+        pipeline.observe_rotation(
+            stamp_ns=ms * 1_000_000, angular_velocity_rad_s=(0, 0, rate_rad_s)
+        )
+
+
+def test_without_a_source_no_motion_is_told_and_nothing_is_timed(bundle):
+    pipeline, motions = listening_pipeline(bundle)
+    for index in range(3):
+        pipeline.step([turning_frame(index)])
+    assert motions == [None, None, None]
+    assert 'camera_motion' not in pipeline.health.stages()
+    assert 'camera_motion_unknown' not in pipeline.health.counters()
+
+
+def test_the_image_tells_the_tracker_how_the_camera_moved(bundle):
+    pipeline, motions = listening_pipeline(bundle, source='image')
+    for index in range(5):
+        pipeline.step([turning_frame(index)])
+    assert motions[0] is None
+    for moved in motions[1:]:
+        assert middle(moved) == pytest.approx((331.5, 191.5), abs=0.5)
+    assert len(pipeline.health.samples_ms('camera_motion')) == 5
+    assert pipeline.health.counters()['camera_motion_unknown'] == 0
+
+
+def test_the_motion_is_from_the_frame_the_tracker_saw_last(bundle):
+    """Frames that never came, came late or twice are no frames of the tracker."""
+    pipeline, motions = listening_pipeline(bundle, source='image')
+    pipeline.step([turning_frame(0)])
+    pipeline.step([turning_frame(3)])
+    pipeline.step([turning_frame(1)])  # late
+    pipeline.step([turning_frame(3)])  # a duplicate
+    pipeline.step([turning_frame(4)])
+    first, second, third = map(middle, motions)
+    assert first is None
+    assert second == pytest.approx((319.5 + 36, 191.5), abs=1.5)
+    assert third == pytest.approx((319.5 + 12, 191.5), abs=0.5)
+
+
+def test_a_network_that_fails_leaves_the_motion_whole(bundle):
+    pipeline, motions = listening_pipeline(bundle, source='image')
+    pipeline.step([turning_frame(0)])
+    detector, pipeline._detectors = pipeline._detectors, {}
+    with pytest.raises(KeyError):
+        pipeline.step([turning_frame(1)])
+    pipeline._detectors = detector
+    pipeline.step([turning_frame(2)])
+    assert middle(motions[-1]) == pytest.approx((319.5 + 24, 191.5), abs=1)
+
+
+def test_a_stream_that_begins_anew_has_no_motion(bundle):
+    pipeline, motions = listening_pipeline(bundle, source='image')
+    pipeline.step([turning_frame(0)])
+    pipeline.step([turning_frame(1, stamp_ns=60 * 10**9)])
+    pipeline.reset('camera')
+    pipeline.step([turning_frame(2, stamp_ns=61 * 10**9)])
+    assert motions == [None, None, None]
+
+
+def test_what_cannot_be_told_is_counted(bundle):
+    pipeline, motions = listening_pipeline(bundle, source='image')
+    for index in range(4):
+        pipeline.step([make_frame(index, x=100)])  # one rectangle on grey, and that is masked
+    assert motions == [None] * 4
+    assert pipeline.health.counters()['camera_motion_unknown'] == 3
+
+
+@pytest.mark.parametrize('source', ['imu', 'odometry'])
+def test_measured_turns_become_homographies(bundle, source):
+    pipeline, motions = listening_pipeline(bundle, source=source)
+    turn_at(pipeline, 0.9)
+    pipeline.step([make_frame(0)])
+    pipeline.step([make_frame(1)])  # nobody knows the camera yet
+    pipeline.set_intrinsics('camera', K, size_wh=(640, 384))
+    pipeline.step([make_frame(2)])
+    assert motions[:2] == [None, None]
+    expected = 319.5 + 400 * np.tan(0.9 * FRAME_NS / 1e9)
+    assert middle(motions[2]) == pytest.approx((expected, 191.5))
+    pipeline.set_mounting('camera', np.eye(3))  # now the sensor's z axis is the viewing axis
+    pipeline.step([make_frame(3)])
+    assert middle(motions[3]) == pytest.approx((319.5, 191.5))
+    assert pipeline.health.counters()['camera_motion_unknown'] == 1
+
+
+def test_cameras_have_mountings_and_intrinsics_of_their_own(bundle):
+    config = from_mapping(
+        PipelineConfig,
+        {'camera_motion.source': 'imu', 'camera_motion.mounting': ('rear=0,0,180',)},
+    )
+    pipeline = build_pipeline(cameras=['front', 'rear'], model=bundle, config=config)
+    views = []
+    for camera in ('front', 'rear'):
+        tracker = Listening(pipeline._streams[camera].tracker)
+        pipeline._streams[camera].tracker = tracker
+        views.append(tracker.motions)
+    pipeline.set_intrinsics('front', K, size_wh=(640, 384))
+    for ms in range(0, 100, 5):  # a roll
+        pipeline.observe_rotation(stamp_ns=ms * 1_000_000, angular_velocity_rad_s=(1.0, 0, 0))
+    for index in range(2):
+        pipeline.step([make_frame(index, camera=camera) for camera in ('front', 'rear')])
+    front, rear = views
+    assert front[1][1, 0] < -0.01
+    assert rear[1] is None
+    pipeline.set_intrinsics('rear', K, size_wh=(640, 384))
+    pipeline.step([make_frame(2, camera=camera) for camera in ('front', 'rear')])
+    assert rear[2][1, 0] == pytest.approx(-front[2][1, 0])
+
+
+def test_bad_measurements_are_counted(bundle):
+    pipeline, _ = listening_pipeline(bundle, source='imu')
+    turn_at(pipeline, 0.1, start_ms=5000, end_ms=5010)
+    pipeline.observe_rotation(stamp_ns=5_100_000_000, angular_velocity_rad_s=(np.nan, 0, 0))
+    pipeline.observe_rotation(stamp_ns=5_000_000_000, angular_velocity_rad_s=(0, 0, 0))
+    pipeline.observe_rotation(stamp_ns=1_000_000_000, angular_velocity_rad_s=(0, 0, 0))
+    counters = pipeline.health.counters()
+    assert (counters['rotations_left_out'], counters['rotation_restarts']) == (2, 1)
+
+
+def test_the_mounting_of_an_unknown_camera_is_refused(bundle):
+    config = from_mapping(PipelineConfig, {'camera_motion.mounting': ('fornt=0,0,0',)})
+    with pytest.raises(InvalidOptionError, match='no camera fornt, only front, rear'):
+        build_pipeline(cameras=['front', 'rear'], model=bundle, config=config)
+
+
+def test_detections_that_the_tracker_leaves_out_are_counted(bundle):
+    pipeline = build_pipeline(cameras=['camera'], model=bundle)
+
+    class Dropping(Listening):
+        dropped = 0
+
+        def update(self, detections, *, stamp_ns, source, camera_motion):
+            self.dropped += 2
+            return super().update(
+                detections, stamp_ns=stamp_ns, source=source, camera_motion=camera_motion
+            )
+
+    pipeline._streams['camera'].tracker = Dropping(pipeline._streams['camera'].tracker)
+    for index in range(3):
+        pipeline.step([make_frame(index)])
+    assert pipeline.health.counters()['detections_dropped'] == 6

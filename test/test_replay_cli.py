@@ -239,3 +239,21 @@ def test_interrupted_run_leaves_complete_files(
     assert 0 < summary['frames']['processed'] < 600
     assert cv2.VideoCapture(str(out / 'annotated.mp4')).read()[0]
     assert sorted(p.name for p in out.iterdir()) == sorted(OUTPUTS)
+
+
+def test_the_image_can_tell_the_camera_motion(painted_sequence, scripted_bundle, tmp_path):
+    common = ['--input', painted_sequence, '--model', scripted_bundle, '--quiet', '--no-video']
+    choice = ['--set', 'camera_motion.source=image']
+    assert run(*common, *choice, '--output', tmp_path / 'out') == 0
+    summary = json.loads((tmp_path / 'out' / 'summary.json').read_text())
+    assert summary['tracks']['total'] == 3
+    assert 'camera_motion' in summary['latency_ms']
+
+
+@pytest.mark.parametrize('source', ['imu', 'odometry'])
+def test_a_folder_cannot_tell_how_the_vehicle_turned(
+    painted_sequence, scripted_bundle, tmp_path, capsys, source
+):
+    common = ['--input', painted_sequence, '--model', scripted_bundle, '--output', tmp_path]
+    assert run(*common, '--set', f'camera_motion.source={source}') == 2
+    assert 'use image or none for a sequence' in capsys.readouterr().err

@@ -5,9 +5,10 @@ from __future__ import annotations
 import array
 
 from builtin_interfaces.msg import Time
+from nav_msgs.msg import Odometry
 import numpy as np
 from numpy.typing import NDArray
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, Imu
 from std_msgs.msg import Header
 from vision_msgs.msg import (
     Detection2D,
@@ -17,6 +18,7 @@ from vision_msgs.msg import (
     VisionClass,
 )
 
+from mot_compress_ros.camera_motion import imu_measures, Intrinsics, raw_intrinsics
 from mot_compress_ros.datatypes import ColorOrder, Frame, Tracks
 from mot_compress_ros.image_decoding import (
     decode_compressed,
@@ -89,6 +91,38 @@ def to_detection_array(
         detection.results = [hypothesis]
         message.detections.append(detection)
     return message
+
+
+def to_angular_velocity(message: Imu | Odometry) -> tuple[float, float, float] | None:
+    """Radians per second about the axes of the measuring frame; None where it was not measured."""
+    if isinstance(message, Odometry):
+        vector = message.twist.twist.angular
+    elif imu_measures(message.angular_velocity_covariance):
+        vector = message.angular_velocity
+    else:
+        return None
+    return float(vector.x), float(vector.y), float(vector.z)
+
+
+def measuring_frame(message: Imu | Odometry) -> str:
+    """The frame whose axes the angular velocity is about."""
+    return str(
+        message.child_frame_id if isinstance(message, Odometry) else message.header.frame_id
+    )
+
+
+def to_intrinsics(message: CameraInfo) -> Intrinsics:
+    """The camera matrix of the images as they are published, region of interest considered.
+
+    Raises:
+        InvalidDataError: the camera is not calibrated.
+    """
+    region = message.roi
+    return raw_intrinsics(
+        message.k,
+        size_wh=(message.width, message.height),
+        region_xywh=(region.x_offset, region.y_offset, region.width, region.height),
+    )
 
 
 def to_label_info(class_names: tuple[str, ...], *, threshold: float, stamp: Time) -> LabelInfo:

@@ -20,7 +20,10 @@ from mot_compress_ros.ros.monitor import Activity, assess_camera, Level
 from mot_compress_ros.ros.session import TrackingSession
 
 # Told from the start, so that a display has them before the first of each.
-_EXPECTED = ('frames_bad', 'frames_dropped', 'late_frames', 'tracker_resets', 'resolution_changes')
+_EXPECTED = (
+    *('frames_bad', 'frames_dropped', 'late_frames', 'tracker_resets', 'resolution_changes'),
+    *('detections_dropped', 'camera_motion_unknown', 'rotations_left_out', 'rotation_restarts'),
+)
 _GRAVITY = (Level.OK, Level.WARN, Level.STALE, Level.ERROR)
 
 
@@ -38,7 +41,7 @@ class Diagnostics:
     def report(self, session: TrackingSession | None, *, stale_after_s: float) -> DiagnosticArray:
         """The message to publish now."""
         cameras = [
-            self._camera_status(port, session.is_running, stale_after_s)
+            self._camera_status(port, session, stale_after_s)
             for port in (session.ports.values() if session else ())
             if session
         ]
@@ -73,11 +76,11 @@ class Diagnostics:
         return Level.OK, f'tracking {len(cameras)} camera(s) with {session.pipeline.student.name}'
 
     def _camera_status(
-        self, port: CameraPort, is_running: bool, stale_after_s: float
+        self, port: CameraPort, session: TrackingSession, stale_after_s: float
     ) -> DiagnosticStatus:
         activity = port.monitor.activity()
         level, message = Level.STALE, 'the node is not active'
-        if is_running:
+        if session.is_running:
             level, message = assess_camera(
                 activity,
                 topic=port.topic,
@@ -85,10 +88,14 @@ class Diagnostics:
                 incompatible_qos=port.incompatible_qos,
                 stale_after_s=stale_after_s,
             )
+            advice = session.motion.advice(port.camera, stale_after_s=stale_after_s)
+            if level is Level.OK and advice:
+                level, message = Level.WARN, advice
         values = {
             'topic': port.topic,
             **_activity_values(activity),
             'debug_images_drawn': port.debug_images_drawn,
+            **session.motion.values(port.camera),
         }
         return self._status(port.camera, level, message, port.camera, values)
 

@@ -73,6 +73,7 @@ def run_live(
     What goes wrong while it plays is raised after the files were written that tell of it.
     """
     source = open_source(options.input, topic=options.topic, fps_hz=options.fps_hz)
+    _check_motion(config)
     # Read before a node is started, so that a bad bundle is told at once.
     _models(options)
     total = min(len(source), options.limit or len(source))
@@ -105,6 +106,17 @@ def run_live(
         complain(f'{options.output} holds what came back by then')
         raise failure
     return recorded
+
+
+def _check_motion(config: PipelineConfig) -> None:
+    """Refuse what the node would wait for in vain: only images are played to it."""
+    wanted = config.camera_motion.source
+    if wanted not in ('none', 'image'):
+        raise InputError(
+            f'camera_motion.source={wanted}: only the images of a recording are played; use '
+            'image or none, replay the bag with python -m mot_compress_ros.replay, or play it '
+            'whole with ros2 bag play'
+        )
 
 
 def _run_info(

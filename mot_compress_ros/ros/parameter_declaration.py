@@ -17,7 +17,7 @@ from rclpy.parameter import Parameter
 
 from mot_compress_ros.errors import InvalidOptionError
 from mot_compress_ros.options import OptionInfo
-from mot_compress_ros.ros.parameters import build_options, parameter_options, refusal
+from mot_compress_ros.ros.parameters import build_options, parameter_options, PRESET, refusal
 
 _INT_LIMIT = 2**63 - 1
 
@@ -29,9 +29,12 @@ def declare_parameters(node: Node) -> None:
         rclpy.exceptions.ParameterException: a value given at start has the wrong type or range.
         InvalidOptionError: a value given at start is not legal, or its name is unknown.
     """
-    for info in parameter_options().values():
-        default = list(info.default) if isinstance(info.default, tuple) else info.default
-        node.declare_parameter(info.name, default, _descriptor(info))
+    info = parameter_options()[PRESET]
+    preset = node.declare_parameter(PRESET, info.default, _descriptor(info)).value
+    for info in parameter_options(preset).values():
+        if info.name != PRESET:
+            default = list(info.default) if isinstance(info.default, tuple) else info.default
+            node.declare_parameter(info.name, default, _descriptor(info))
     _refuse_unknown(node)
     build_options(read_parameters(node))
 

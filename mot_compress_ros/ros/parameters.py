@@ -21,6 +21,7 @@ from mot_compress_ros.pipeline import PipelineConfig
 
 # A relative ROS name: parts of letters, digits and underscores, none beginning with a digit.
 _CAMERA = re.compile(r'[A-Za-z_]\w*(/[A-Za-z_]\w*)*', re.ASCII)
+PRESET = 'tracker.preset'
 _BEGIN, _END = '<!-- parameter table: begin -->', '<!-- parameter table: end -->'
 
 
@@ -66,9 +67,18 @@ class NodeOptions:
             )
 
 
-def parameter_options() -> dict[str, OptionInfo]:
-    """Every parameter by its name, the node's own first."""
-    return {info.name: info for info in (*describe(NodeOptions), *describe(PipelineConfig))}
+def parameter_options(preset: str = '') -> dict[str, OptionInfo]:
+    """Every parameter by its name, the node's own first.
+
+    Args:
+        preset: of the tracker, whose options have its values as their defaults.
+
+    Raises:
+        InvalidOptionError: an unknown preset.
+    """
+    base = from_mapping(PipelineConfig, {PRESET: preset} if preset else {})
+    described = (*describe(NodeOptions), *describe(PipelineConfig, base=base))
+    return {info.name: info for info in described}
 
 
 def build_options(values: Mapping[str, object]) -> tuple[NodeOptions, PipelineConfig]:
@@ -93,6 +103,8 @@ def refusal(
     """
     known = parameter_options()
     ours = {name: value for name, value in changes.items() if name in known}
+    if ours.get(PRESET, current.get(PRESET)) != current.get(PRESET):
+        return f'{PRESET}: gives other parameters their defaults, so only at the start of the node'
     fixed = [name for name in ours if known[name].read_only and is_configured]
     if fixed:
         return (

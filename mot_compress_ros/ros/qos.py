@@ -32,6 +32,16 @@ def images() -> QoSProfile:
     return _keep_last(5, QoSReliabilityPolicy.BEST_EFFORT)
 
 
+def rotations() -> QoSProfile:
+    """Sensor data; deep, because an IMU is many times faster than the executor's turns."""
+    return _keep_last(100, QoSReliabilityPolicy.BEST_EFFORT)
+
+
+def camera_info() -> QoSProfile:
+    """Sensor data; one deep, because every message says the same."""
+    return _keep_last(1, QoSReliabilityPolicy.BEST_EFFORT)
+
+
 def tracks() -> QoSProfile:
     """Results for planners: reliable, with a short history."""
     return _keep_last(10, QoSReliabilityPolicy.RELIABLE)

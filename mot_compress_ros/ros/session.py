@@ -21,6 +21,7 @@ from mot_compress_ros.pipeline import build_pipeline, PipelineConfig
 from mot_compress_ros.ros import conversions
 from mot_compress_ros.ros.camera_port import CameraPort, ImageMessage
 from mot_compress_ros.ros.mailbox import Mailbox, Put
+from mot_compress_ros.ros.motion_port import MotionPort
 from mot_compress_ros.ros.parameters import NodeOptions
 from mot_compress_ros.ros.throttled_log import ThrottledLog
 
@@ -65,7 +66,9 @@ class TrackingSession:
         self._published: dict[str, Tracks] = {}  # the latest of each camera
         self._worker: threading.Thread | None = None
         self.ports: dict[str, CameraPort] = {}
+        self.motion = MotionPort(node, self.pipeline, options.cameras)
         try:
+            self.motion.open()
             for camera in options.cameras:
                 self.ports[camera] = self._open_port(camera)
         except Exception:
@@ -127,6 +130,7 @@ class TrackingSession:
 
     def close(self) -> None:
         """Take the topics off the graph; the session is of no use after that."""
+        self.motion.close()
         for port in self.ports.values():
             port.destroy(self._node)
 

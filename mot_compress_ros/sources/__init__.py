@@ -1,7 +1,8 @@
 """Where frames come from: one file per kind of input, all behind the `Source` contract.
 
 `open_source` picks the kind by looking at the path. A new kind is one new file and one line in
-`KINDS`; kinds are asked in order.
+`KINDS`; kinds are asked in order. What a bag knows of the camera's motion comes from
+`open_motion`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from mot_compress_ros.errors import InputError
 from mot_compress_ros.sources import bag, mot_folder, video
+from mot_compress_ros.sources.bag_motion import BagMotion, MESSAGES, TurningFeed
 from mot_compress_ros.sources.source import (
     FIRST_STAMP_NS,
     FPS_RANGE_HZ,
@@ -23,9 +25,12 @@ __all__ = [
     'FIRST_STAMP_NS',
     'FPS_RANGE_HZ',
     'KINDS',
+    'BagMotion',
     'Kind',
     'Source',
     'SourceOptions',
+    'TurningFeed',
+    'open_motion',
     'open_source',
 ]
 
@@ -82,4 +87,34 @@ def open_source(
         f'{where}: not a rosbag2 folder or .mcap/.db3 file, not a video '
         f'({", ".join(video.SUFFIXES)}), not a folder with images '
         f'({", ".join(mot_folder.SUFFIXES)})'
+    )
+
+
+def open_motion(
+    source: Source, *, motion_source: str, topic: str = '', info_topic: str = ''
+) -> BagMotion | None:
+    """What an input holds of the vehicle's motion; None where `motion_source` needs nothing.
+
+    Args:
+        source: the input.
+        motion_source: value of the option `camera_motion.source`.
+        topic: topic of the angular velocities, needed only where a bag holds several.
+        info_topic: topic of the camera's `camera_info`; the one beside the images where empty.
+
+    Raises:
+        InputError: the input is no bag, or the bag does not hold it.
+    """
+    if motion_source not in MESSAGES:
+        return None
+    if not isinstance(source, bag.BagSource):
+        raise InputError(
+            f'{source.path}: camera_motion.source={motion_source} needs a bag that holds '
+            f'{MESSAGES[motion_source]}; use image or none for a {source.kind}'
+        )
+    return BagMotion(
+        source.path,
+        source=motion_source,
+        image_topic=source.topic,
+        topic=topic,
+        info_topic=info_topic,
     )

@@ -100,7 +100,7 @@ class BagSource:
         self.skipped = self.missing = 0
         self.early_end = ''
         self._typestore = get_typestore(Stores.ROS2_JAZZY)
-        with _opened(path) as reader:
+        with opened_bag(path) as reader:
             topics = {
                 name: info.msgcount
                 for name, info in reader.topics.items()
@@ -147,7 +147,7 @@ class BagSource:
 
     def _messages(self) -> Iterator[ImageMessage | None]:
         """Every message of the topic, undecoded; None stands for one that cannot be parsed."""
-        with _opened(self.path) as reader:
+        with opened_bag(self.path) as reader:
             for msgtype, recorded_ns, data in self._raw(reader):
                 try:
                     yield self._parsed(msgtype, recorded_ns, data)
@@ -203,8 +203,13 @@ def _of_compressed(message: RosCompressedImage, recorded_ns: int) -> ImageMessag
     )
 
 
+def stamp_to_ns(stamp: RosTime) -> int:
+    """Nanoseconds since the epoch of the clock that made `stamp`."""
+    return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
+
+
 def _stamp_ns(stamp: RosTime, recorded_ns: int) -> int:
-    return stamp.sec * 1_000_000_000 + stamp.nanosec or recorded_ns
+    return stamp_to_ns(stamp) or recorded_ns
 
 
 def camera_of_topic(topic: str) -> str:
@@ -216,7 +221,7 @@ def camera_of_topic(topic: str) -> str:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Reader]:
+def opened_bag(path: Path) -> Iterator[Reader]:
     """A reader of the bag, open."""
     with ExitStack() as stack:
         try:

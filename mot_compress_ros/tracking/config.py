@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from mot_compress_ros.options import from_mapping, option
 from mot_compress_ros.tracking.motion import MODELS
@@ -72,6 +72,28 @@ class TrackerConfig:
         'a confirmed track stays so when it is found again, and one that is not confirmed ends '
         'with its first miss; else both must be seen in successive frames again (sort, ocsort)',
     )
+    instant_score: float = _share(
+        1.0, 'a first detection of at least this score confirms a track at once; 1: none does'
+    )
+    buffer: float = option(
+        0.0,
+        'boxes are grown by this share of their sides on each edge before they are compared',
+        minimum=0.0,
+        maximum=2.0,
+    )
+    buffer_growth: float = option(
+        1.0,
+        'and by so many standard deviations of where the filter expects the box',
+        minimum=0.0,
+        maximum=10.0,
+    )
+    buffer_max: float = option(
+        1.0, 'largest share that a box is grown by', minimum=0.0, maximum=10.0
+    )
+    shape_weight: float = _share(0.2, 'weight of how much the sides of two boxes differ')
+    score_weight: float = _share(0.0, 'weight of the score: of two that fit alike the surer wins')
+    distance_weight: float = _share(0.0, 'weight of the squared Mahalanobis distance')
+    embedding_weight: float = _share(0.0, 'weight of the cosine distance in the first round')
     embedding_threshold: float = _share(
         0.4,
         'largest cosine distance of a match by appearance (fairmot: with a share of motion; '
@@ -87,16 +109,12 @@ class TrackerConfig:
         0.02,
         'share of the squared Mahalanobis distance in the cost of a match by appearance (fairmot)',
     )
-    iou_threshold: float = _share(0.5, 'largest IoU distance (1 - IoU) of a match by overlap')
+    iou_threshold: float = _share(0.7, 'largest IoU distance (1 - IoU) of a match by overlap')
     low_iou_threshold: float = _share(
         0.5, 'the same for detections below high_score (byte, botsort, vehicle)'
     )
-    tentative_iou_threshold: float = _share(
-        0.7, 'the same for tracks that are not confirmed yet'
-    )
-    proximity: float = _share(
-        0.5, 'largest IoU distance at which appearance has a say (botsort)'
-    )
+    tentative_iou_threshold: float = _share(0.7, 'the same for tracks that are not confirmed yet')
+    proximity: float = _share(0.5, 'largest IoU distance at which appearance has a say (botsort)')
     direction_weight: float = _share(
         0.0, 'weight of the direction a track moves in (ocsort, vehicle)'
     )
@@ -123,10 +141,11 @@ class TrackerConfig:
         unit='s',
     )
     duplicate_iou_distance: float = _share(
-        0.15, 'a seen and a lost track of one class closer than this are one object; the older stays'
+        0.15,
+        'a seen and a lost track of one class closer than this are one object; the older stays',
     )
     min_area_px2: float = option(
-        100.0,
+        0.0,
         'tracks whose box is not larger than this are kept but not published',
         minimum=0.0,
         maximum=1e9,

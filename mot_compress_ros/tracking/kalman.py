@@ -78,7 +78,10 @@ class KalmanState:
     def join(self, other: KalmanState) -> KalmanState:
         """These tracks, then those of `other`."""
         return KalmanState(
-            *(np.concatenate([getattr(self, f.name), getattr(other, f.name)]) for f in fields(self))
+            *(
+                np.concatenate([getattr(self, f.name), getattr(other, f.name)])
+                for f in fields(self)
+            )
         )
 
     def put(self, rows: Rows, other: KalmanState) -> KalmanState:

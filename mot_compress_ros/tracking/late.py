@@ -6,20 +6,22 @@ a store is a value, remembering one costs nothing.
 
 Late detections are matched with the tracks as they were after frame k, and correct those in
 addition to what frame k had itself. Then the frames after k are played again with the matches
-they had. For most tracks this is the filter alone. Some are open to new matches, by overlap:
+they had, those with late evidence of their own included. For most tracks this is the filter alone.
+Some are open to new matches, by overlap:
 
 - A track that the late evidence found again may take detections that nobody got.
 - A track that the late evidence began may do so too. Where it meets a detection that began a track
-  in a later frame, it is the same object and takes on that track's id; where it meets one that an
-  older track got, it is a duplicate and ends.
+  in a later frame, it is the same object and takes on that track's id, from its beginning on;
+  where it meets one that an older track got, it is a duplicate and ends, as if it had never been.
 
 So ids that were given out stay with their detections. Nothing is published again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -27,7 +29,8 @@ from mot_compress_ros.datatypes import TrackState
 from mot_compress_ros.tracking import kalman, life
 from mot_compress_ros.tracking.assignment import assign, Matches
 from mot_compress_ros.tracking.config import TrackerConfig
-from mot_compress_ros.tracking.kalman import Float64Array
+from mot_compress_ros.tracking.kalman import Float64Array, KalmanState
+from mot_compress_ros.tracking.motion import MotionModel
 from mot_compress_ros.tracking.pairs import (
     Indices,
     near_pairs,
@@ -41,9 +44,16 @@ from mot_compress_ros.tracking.seen import Seen
 from mot_compress_ros.tracking.store import TrackStore
 
 
+class Evidence(NamedTuple):
+    """M detections, and the id (M,) of the track that each went to or began; 0 for none."""
+
+    seen: Seen
+    owners: Indices
+
+
 @dataclass(frozen=True, eq=False)
 class FrameRecord:
-    """What the tracker did with a frame.
+    """What the tracker did with a frame, and what it has learnt of it since.
 
     Attributes:
         stamp_ns: of the frame.
@@ -53,6 +63,7 @@ class FrameRecord:
         seen: detections of the frame.
         owners: (M,) id of the track that each detection went to or began; 0 for none.
         tracks: after the frame.
+        late: late detections of the frame and their owners, in the order they came.
     """
 
     stamp_ns: int
@@ -62,6 +73,7 @@ class FrameRecord:
     seen: Seen
     owners: Indices
     tracks: TrackStore
+    late: tuple[Evidence, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +106,11 @@ class LateEvidence:
         self._config = config
         self._records: list[FrameRecord] = []
 
+    @property
+    def records(self) -> Sequence[FrameRecord]:
+        """The frames that are remembered, oldest first."""
+        return self._records
+
     def remember(self, record: FrameRecord) -> None:
         """Add the latest frame; the oldest is forgotten."""
         if self._config.late_frames:
@@ -119,6 +136,8 @@ class LateEvidence:
         at = stamps.index(stamp_ns)
         replay = _Replay(self._records[at], seen, rounds, self._config, next_id=next_id)
         renewed = [replay.first, *map(replay.play, self._records[at + 1 :])]
+        if replay.became:
+            renewed = [_renamed(record, replay.became) for record in renewed]
         self._records = [*self._records[:at], *renewed]
         outcome = LateOutcome(
             applied=True,
@@ -141,6 +160,7 @@ class _Replay:
         matched: tracks that got a late detection.
         found_again: of those, tracks that the frame had not shown.
         begun: tracks that the late evidence began.
+        became: ids of such tracks and those they took on later; 0 for a duplicate.
     """
 
     def __init__(
@@ -152,39 +172,44 @@ class _Replay:
         *,
         next_id: int,
     ) -> None:
-        self._config, self._seen, self._first_fresh_id = config, seen, next_id
+        self._config, self._first_fresh_id = config, next_id
+        self.became: dict[int, int] = {}
         before = record.tracks
         matches = match(Scene(before, seen, stamp_ns=record.stamp_ns), rounds)
-        after = life.with_hits(
-            before, seen, matches, config, stamp_ns=record.stamp_ns, warm_up=record.warm_up
-        )
+        owners = np.zeros(len(seen), np.int64)
+        owners[matches.detections] = before.track_ids[matches.tracks]
+        tracks = self._with_late(before, record, Evidence(seen, owners))
+        order = np.argsort(matches.tracks)
+        rows, looks = matches.tracks[order], matches.detections[order]
+        shown = before.frames_since_update[rows] == 0
         # A re-update needs more than the state of the filter.
-        follow = (before.frames_since_update[matches.tracks] == 0) & (not config.re_update)
-        order = np.argsort(matches.tracks[follow])
-        rows = matches.tracks[follow][order]
-        self._ids, self._motion = before.track_ids[rows], after.motion[rows]
-        self._looks = matches.detections[follow][order]
-        fresh = self._begun(record, matches)
-        self._open = after[np.sort(matches.tracks[~follow])].join(fresh)
-        self.matched, self.begun = len(matches), len(fresh)
-        self.found_again = int((before.frames_since_update[matches.tracks] > 0).sum())
-        self._states = before.states[rows]
-        tracks = self._with_open(self._with_followed(before, np.arange(len(rows)), rows))
-        self.first = replace(record, tracks=tracks)
+        follow = shown & (not config.re_update)
+        fresh = self._begun(record, seen, owners)
+        self._open = tracks[rows[~follow]].join(fresh)
+        rows, self._looks = rows[follow], seen[looks[follow]]
+        self._ids, self._states = tracks.track_ids[rows], tracks.states[rows]
+        self._motion = tracks.motion[rows]
+        self.matched, self.found_again = len(matches), int(np.count_nonzero(~shown))
+        self.begun = len(fresh)
+        late = (*record.late, Evidence(seen, owners))
+        self.first = replace(record, tracks=tracks.join(fresh), late=late)
 
     def play(self, record: FrameRecord) -> FrameRecord:
         """Take the tracks into the next frame, which is returned as it is now known."""
-        tracks, owners = self._follow(record), record.owners
+        tracks = self._follow(record) if len(self._ids) else record.tracks
         if not len(self._open):
             return replace(record, tracks=tracks)
-        owners = self._relive(record)
-        return replace(record, tracks=self._with_open(tracks), owners=owners)
+        owners, late = self._relive(record)
+        return replace(record, tracks=_merged(tracks, self._open), owners=owners, late=late)
 
-    def _begun(self, record: FrameRecord, matches: Matches) -> TrackStore:
-        starting = self._seen.scores >= self._config.new_track_score
-        starting[matches.detections] = False
+    def _begun(self, record: FrameRecord, seen: Seen, owners: Indices) -> TrackStore:
+        """New tracks; their ids are put into `owners` (M,) of the late detections."""
+        starting = np.flatnonzero((owners == 0) & (seen.scores >= self._config.new_track_score))
+        if not len(starting):
+            return record.tracks[starting]
+        owners[starting] = np.arange(len(starting)) + self._first_fresh_id
         return life.begun(
-            self._seen[starting],
+            seen[starting],
             record.tracks.model,
             self._config,
             first_id=self._first_fresh_id,
@@ -202,85 +227,116 @@ class _Replay:
             dt_periods=record.dt_periods,
             camera_motion=record.camera_motion,
         )
-        mine, detection = _owned(self._ids, record.owners)
-        measured = model.measure(record.seen.boxes_xyxy_px[detection])
-        given = motion[mine]
-        variance = model.measured_variance(given.position)
-        motion = motion.put(mine, kalman.update(given, measured, measured_variance=variance))
-        here, rows = _owned(self._ids, tracks.track_ids)  # some have ended
-        self._ids, self._motion = self._ids[here], motion[here]
-        self._looks, self._states = self._looks[here], tracks.states[rows]
-        return self._with_followed(tracks, here, rows)
+        for seen, owners in (Evidence(record.seen, record.owners), *record.late):
+            mine, detection = _owned(self._ids, owners)
+            motion = motion.put(mine, _corrected(model, motion[mine], seen, detection))
+        here, rows = _owned(self._ids, tracks.track_ids)
+        if len(here) < len(self._ids):  # some have ended
+            self._ids, motion, self._looks = self._ids[here], motion[here], self._looks[here]
+        self._motion, self._states = motion, tracks.states[rows]
+        return self._once_more(tracks, rows, motion, self._looks)
 
-    def _with_followed(self, tracks: TrackStore, here: Indices, rows: Indices) -> TrackStore:
-        """`tracks` in whose `rows` are the followed ones."""
+    def _relive(self, record: FrameRecord) -> tuple[Indices, tuple[Evidence, ...]]:
+        """Take the open tracks into a frame; returns whose its detections are now."""
+        tracks = life.remembered(self._open, self._config, stamp_ns=record.stamp_ns)
+        tracks = life.moved(
+            tracks, dt_periods=record.dt_periods, camera_motion=record.camera_motion
+        )
+        tracks, own = self._claim(tracks, record, Evidence(record.seen, record.owners))
+        tracks = self._with_hits(tracks, record, own)
+        tracks = life.survivors(tracks, self._config)
+        late = []
+        for evidence in record.late:
+            tracks, evidence = self._claim(tracks, record, evidence)
+            tracks = self._with_late(tracks, record, evidence)
+            late.append(evidence)
+        self._open = tracks
+        return own.owners, tuple(late)
+
+    def _claim(
+        self, tracks: TrackStore, record: FrameRecord, evidence: Evidence
+    ) -> tuple[TrackStore, Evidence]:
+        """Let missed tracks take detections; returns those that go on, and the new owners."""
+        seen, owners = evidence
+        missed = tracks.frames_since_update > 0
+        asks = np.flatnonzero(missed & ~np.isin(tracks.track_ids, owners))
+        if not len(asks) or not len(seen):
+            return tracks, evidence
+        pairs, cost = _overlapping(tracks, asks, seen)
+        is_fresh = tracks.track_ids[pairs.tracks] >= self._first_fresh_id
+        legal = is_fresh | (owners[pairs.detections] == 0)
+        limit = self._config.tentative_iou_threshold
+        found = assign(pairs[legal], cost[legal], limit=limit)
+        owner, ids = owners[found.detections], tracks.track_ids.copy()
+        free, owners = owner == 0, owners.copy()
+        owners[found.detections[free]] = ids[found.tracks[free]]
+        met, owner = found.tracks[~free], owner[~free]
+        # Who began here, and was not met yet through other evidence of this frame.
+        begins = np.isin(
+            owner, record.tracks.track_ids[record.tracks.started_ns == record.stamp_ns]
+        )
+        taken_on = np.where(begins & ~np.isin(owner, ids), owner, 0)
+        self.became.update(zip(ids[met].tolist(), taken_on.tolist(), strict=True))
+        ids[met] = taken_on
+        return _in_order(replace(tracks, track_ids=ids)), Evidence(seen, owners)
+
+    def _with_hits(
+        self, tracks: TrackStore, record: FrameRecord, evidence: Evidence
+    ) -> TrackStore:
+        """The tracks after those that own a detection were given it; the others are missed."""
+        return life.with_hits(
+            tracks,
+            evidence.seen,
+            Matches(*_owned(tracks.track_ids, evidence.owners)),
+            self._config,
+            stamp_ns=record.stamp_ns,
+            warm_up=record.warm_up,
+        )
+
+    def _with_late(
+        self, tracks: TrackStore, record: FrameRecord, evidence: Evidence
+    ) -> TrackStore:
+        """Tracks after a frame that got late detections of it as well.
+
+        A track that the frame had shown is corrected once more, which makes it no further frame
+        that shows it. One that it had not shown is found again.
+        """
+        rows, detections = _owned(tracks.track_ids, evidence.owners)
+        shown = tracks.frames_since_update[rows] == 0
+        missed, rows, looks = rows[~shown], rows[shown], evidence.seen[detections[shown]]
+        corrected = _corrected(tracks.model, tracks.motion[rows], looks, np.arange(len(rows)))
+        found = self._with_hits(tracks[missed], record, evidence) if len(missed) else None
+        tracks = self._once_more(tracks, rows, corrected, looks)
+        return tracks if found is None else _merged(tracks, found)
+
+    def _once_more(
+        self, tracks: TrackStore, rows: Indices, motion: KalmanState, looks: Seen
+    ) -> TrackStore:
+        """Tracks whose `rows` were seen once more, as `looks`, and have come to `motion`."""
+        config, usable = self._config, looks.comparable
         hits = tracks.hits.copy()
         hits[rows] += 1
-        looks = self._seen[self._looks]
-        usable = looks.comparable
         return replace(
             tracks,
-            motion=tracks.motion.put(rows, self._motion),
+            motion=tracks.motion.put(rows, motion),
+            anchors=tracks.anchors.put(rows, motion) if config.re_update else tracks.anchors,
             hits=hits,
             gallery=tracks.gallery.blend(
                 rows[usable],
                 looks.embeddings[usable],
                 space=looks.space,
-                momentum=self._config.embedding_momentum,
+                momentum=config.embedding_momentum,
             ),
         )
 
-    def _with_open(self, tracks: TrackStore) -> TrackStore:
-        """`tracks` in which the open ones are as they live now, in order of id."""
-        if not len(self._open):
-            return tracks
-        joined = tracks[~np.isin(tracks.track_ids, self._open.track_ids)].join(self._open)
-        return joined[np.argsort(joined.track_ids)]
 
-    def _relive(self, record: FrameRecord) -> Indices:
-        """Take the open tracks into a frame; returns whose its detections are now."""
-        config = self._config
-        tracks = life.remembered(self._open, config, stamp_ns=record.stamp_ns)
-        tracks = life.moved(
-            tracks, dt_periods=record.dt_periods, camera_motion=record.camera_motion
-        )
-        tracks, owners = self._claim(tracks, record)
-        rows, detections = _owned(tracks.track_ids, owners)
-        tracks = life.with_hits(
-            tracks,
-            record.seen,
-            Matches(rows, detections),
-            config,
-            stamp_ns=record.stamp_ns,
-            warm_up=record.warm_up,
-        )
-        self._open = life.survivors(tracks, config)
-        return owners
-
-    def _claim(self, tracks: TrackStore, record: FrameRecord) -> tuple[TrackStore, Indices]:
-        """Let the open tracks without a detection take some; returns those that go on, and whose
-        the detections are then.
-        """
-        owners = record.owners.copy()
-        is_fresh = tracks.track_ids >= self._first_fresh_id
-        asks = np.flatnonzero(~np.isin(tracks.track_ids, owners))
-        pairs = _overlapping(tracks.boxes_xyxy_px[asks], tracks.class_ids[asks], record.seen)
-        pairs = Pairs(asks[pairs.tracks], pairs.detections)
-        pairs = pairs[is_fresh[pairs.tracks] | (owners[pairs.detections] == 0)]
-        corners = tracks.boxes_xyxy_px[pairs.tracks]
-        cost = 1 - paired_iou(corners, record.seen.boxes_xyxy_px[pairs.detections])
-        found = assign(pairs, cost, limit=self._config.tentative_iou_threshold)
-        owner = owners[found.detections]
-        free = owner == 0
-        owners[found.detections[free]] = tracks.track_ids[found.tracks[free]]
-        began_here = record.tracks.started_ns == record.stamp_ns
-        begins = ~free & np.isin(owner, record.tracks.track_ids[began_here])
-        ids = tracks.track_ids.copy()
-        ids[found.tracks[begins]] = owner[begins]
-        going = np.ones(len(tracks), bool)
-        going[found.tracks[~free & ~begins]] = False
-        tracks = replace(tracks, track_ids=ids)[going]
-        return tracks[np.argsort(tracks.track_ids)], owners
+def _corrected(
+    model: MotionModel, motion: KalmanState, seen: Seen, detections: Indices
+) -> KalmanState:
+    """States after detection `detections[i]` was given to track i."""
+    measured = model.measure(seen.boxes_xyxy_px[detections])
+    variance = model.measured_variance(motion.position)
+    return kalman.update(motion, measured, measured_variance=variance)
 
 
 def _owned(track_ids: Indices, owners: Indices) -> tuple[Indices, Indices]:
@@ -293,9 +349,48 @@ def _owned(track_ids: Indices, owners: Indices) -> tuple[Indices, Indices]:
     return rows[named], named
 
 
-def _overlapping(corners: Float64Array, class_ids: Indices, seen: Seen) -> Pairs:
-    """Pairs of a box (N, 4) and a detection of one class that touch."""
-    sides, centres = sides_and_centres(corners)
+def _overlapping(tracks: TrackStore, asks: Indices, seen: Seen) -> tuple[Pairs, Float64Array]:
+    """Pairs of a track of the rows `asks` and a detection of its class that touch; 1 - IoU."""
+    corners = tracks.boxes_xyxy_px
+    sides, centres = sides_and_centres(corners[asks])
     seen_sides, seen_centres = sides_and_centres(seen.boxes_xyxy_px)
     pairs = near_pairs(centres, sides / 2, seen_centres, seen_sides / 2)
-    return pairs[class_ids[pairs.tracks] == seen.class_ids[pairs.detections]]
+    pairs = Pairs(asks[pairs.tracks], pairs.detections)
+    pairs = pairs[tracks.class_ids[pairs.tracks] == seen.class_ids[pairs.detections]]
+    return pairs, 1 - paired_iou(corners[pairs.tracks], seen.boxes_xyxy_px[pairs.detections])
+
+
+def _merged(tracks: TrackStore, changed: TrackStore) -> TrackStore:
+    """`tracks` in which the `changed` ones are as they are there, in order of id."""
+    if not len(changed):
+        return tracks
+    joined = tracks.join(changed)
+    others = ~np.isin(tracks.track_ids, changed.track_ids)
+    rows = np.flatnonzero(np.concatenate([others, np.ones(len(changed), bool)]))
+    return joined[rows[np.argsort(joined.track_ids[rows])]]
+
+
+def _in_order(tracks: TrackStore) -> TrackStore:
+    """The tracks that have an id, in order of it."""
+    ids = tracks.track_ids
+    if (np.diff(ids, prepend=0) > 0).all():
+        return tracks
+    order = np.argsort(ids)
+    return tracks[order[ids[order] > 0]]
+
+
+def _renamed(record: FrameRecord, became: Mapping[int, int]) -> FrameRecord:
+    """The record of a frame in which tracks have the ids they took on later."""
+    old = np.array(sorted(became))
+    new = np.array([became[i] for i in old.tolist()])
+
+    def now(ids: Indices) -> Indices:
+        place = np.minimum(np.searchsorted(old, ids), len(old) - 1)
+        return np.where(old[place] == ids, new[place], ids)
+
+    return replace(
+        record,
+        owners=now(record.owners),
+        tracks=_in_order(replace(record.tracks, track_ids=now(record.tracks.track_ids))),
+        late=tuple(Evidence(seen, now(owners)) for seen, owners in record.late),
+    )

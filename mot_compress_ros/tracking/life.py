@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mot_compress_ros.datatypes import TrackState
 from mot_compress_ros.tracking import kalman
 from mot_compress_ros.tracking.assignment import Matches
-from mot_compress_ros.tracking.camera_warp import warp_boxes, warp_state
+from mot_compress_ros.tracking.camera_warp import warp_at, warp_boxes, warp_state
 from mot_compress_ros.tracking.config import TrackerConfig
 from mot_compress_ros.tracking.costs import earlier_boxes
 from mot_compress_ros.tracking.gallery import Gallery
@@ -94,6 +94,8 @@ def with_hits(
 ) -> TrackStore:
     """The tracks after the matched ones were given their detections; the others are missed."""
     hit, given = matches.tracks, seen[matches.detections]
+    # A weak detection is a bad likeness: half hidden, or of something else.
+    learns = given.comparable & (given.scores >= config.high_score)
     measured = tracks.model.measure(given.boxes_xyxy_px)
     corrected = _corrected(tracks[hit], measured, config, stamp_ns=stamp_ns)
     streaks = np.zeros_like(tracks.streaks)
@@ -113,8 +115,8 @@ def with_hits(
         headings=_headings(tracks, hit, given.boxes_xyxy_px),
         observed_xyxy_px=_put(tracks.observed_xyxy_px, hit, given.boxes_xyxy_px),
         gallery=tracks.gallery.blend(
-            hit[given.comparable],
-            given.embeddings[given.comparable],
+            hit[learns],
+            given.embeddings[learns],
             space=given.space,
             momentum=config.embedding_momentum,
         ),
@@ -140,8 +142,7 @@ def begun(
 ) -> TrackStore:
     """New tracks from all of `seen`, with ids from `first_id` on."""
     n = len(seen)
-    at_once = warm_up or config.confirm_hits == 1
-    state = TrackState.CONFIRMED if at_once else TrackState.TENTATIVE
+    at_once = (seen.scores > config.instant_score) | warm_up | (config.confirm_hits == 1)
     motion = model.initiate(model.measure(seen.boxes_xyxy_px))
     zeros, ones = np.zeros(n, np.int64), np.ones(n, np.int64)
     gallery = Gallery(n).blend(
@@ -154,7 +155,7 @@ def begun(
         model=model,
         track_ids=np.arange(first_id, first_id + n, dtype=np.int64),
         class_ids=seen.class_ids,
-        states=np.full(n, state, np.int64),
+        states=np.where(at_once, TrackState.CONFIRMED, TrackState.TENTATIVE).astype(np.int64),
         scores=seen.scores,
         started_ns=np.full(n, stamp_ns, np.int64),
         updated_ns=np.full(n, stamp_ns, np.int64),
@@ -202,7 +203,17 @@ def _with_camera(tracks: TrackStore, camera_motion: Float64Array) -> TrackStore:
         anchors=warp_state(camera_motion, tracks.anchors, scale_powers=powers),
         observed_xyxy_px=warp_boxes(camera_motion, tracks.observed_xyxy_px),
         recent_xyxy_px=warp_boxes(camera_motion, recent).reshape(n, frames, 4),
+        headings=_turned(tracks, camera_motion),
     )
+
+
+def _turned(tracks: TrackStore, camera_motion: Float64Array) -> Float64Array:
+    """The directions (N, 2) after the camera moved; one that is not known yet stays zero."""
+    corners = tracks.observed_xyxy_px
+    local = warp_at(camera_motion, (corners[:, :2] + corners[:, 2:]) / 2)
+    turned = (local.derivative @ tracks.headings[:, :, None])[:, :, 0]
+    length = np.sqrt((turned**2).sum(axis=1, keepdims=True))
+    return np.asarray(turned / np.maximum(length, 1e-6))
 
 
 def _one_frame_older(tracks: TrackStore) -> Float64Array:
@@ -228,7 +239,12 @@ def _corrected(
 
 
 def _states_after(
-    tracks: TrackStore, streaks: Int64Array, hit: Int64Array, config: TrackerConfig, *, warm_up: bool
+    tracks: TrackStore,
+    streaks: Int64Array,
+    hit: Int64Array,
+    config: TrackerConfig,
+    *,
+    warm_up: bool,
 ) -> Int64Array:
     """States (N,): enough hits confirm a track; a miss makes a confirmed one lost."""
     tentative = tracks.is_in(TrackState.TENTATIVE)

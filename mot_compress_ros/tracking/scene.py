@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -18,6 +20,8 @@ from mot_compress_ros.tracking.pairs import (
 )
 from mot_compress_ros.tracking.seen import Seen
 from mot_compress_ros.tracking.store import TrackStore
+
+T = TypeVar('T')
 
 
 class Scene:
@@ -37,6 +41,14 @@ class Scene:
         self.confirmed = tracks.is_in(TrackState.CONFIRMED)
         self.lost = tracks.is_in(TrackState.LOST)
         self.tentative = tracks.is_in(TrackState.TENTATIVE)
+        self._once: dict[Callable[[Scene], Any], Any] = {}
+
+    def once(self, derive: Callable[[Scene], T]) -> T:
+        """What `derive` makes of this scene, made at the first call."""
+        if derive not in self._once:
+            self._once[derive] = derive(self)
+        found: T = self._once[derive]
+        return found
 
     @cached_property
     def unseen_periods(self) -> Float64Array:
@@ -83,9 +95,7 @@ class Scene:
 
     def of_one_class(self, pairs: Pairs) -> Pairs:
         """Those `pairs` whose track and detection have the same class."""
-        return pairs[
-            self.tracks.class_ids[pairs.tracks] == self.seen.class_ids[pairs.detections]
-        ]
+        return pairs[self.tracks.class_ids[pairs.tracks] == self.seen.class_ids[pairs.detections]]
 
     def iou(self, pairs: Pairs) -> Float64Array:
         """Overlap (K,) of the predicted and the detected boxes."""

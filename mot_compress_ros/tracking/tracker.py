@@ -95,9 +95,7 @@ class Tracker:
         matches = match(Scene(tracks, seen, stamp_ns=stamp_ns), self._rounds)
         owners = np.zeros(len(seen), np.int64)  # id of the track that each detection went to
         owners[matches.detections] = tracks.track_ids[matches.tracks]
-        tracks = life.with_hits(
-            tracks, seen, matches, config, stamp_ns=stamp_ns, warm_up=warm_up
-        )
+        tracks = life.with_hits(tracks, seen, matches, config, stamp_ns=stamp_ns, warm_up=warm_up)
         tracks = life.survivors(tracks, config)
         starting = np.flatnonzero((owners == 0) & (seen.scores >= config.new_track_score))
         born = life.begun(

@@ -8,4 +8,5 @@ finished, and writes its table as JSON and Markdown.
 MEMBERS = {
     'recipe': 'offline_training.experiments.recipe',
     'limits': 'offline_training.experiments.limits',
+    'tracking': 'offline_training.experiments.tracking',
 }

@@ -6,18 +6,26 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
+from offline_training.synthetic.ego_levels import Bumps, NO_BUMPS
+from offline_training.synthetic.inertial import angular_velocity, InertialSamples
 from offline_training.synthetic.layout import BLOCK_M, CROSS_HALF_M, Road
 from offline_training.synthetic.motion import Trajectory, wandering
 
+Array = NDArray[np.float64]
 NORTH = np.pi / 2
+RATE_STEP_S = 1e-3  # half of the time over which rates are measured
 STOP_M = BLOCK_M - CROSS_HALF_M - 5.5  # where the camera is when the car stands at the stop line
 AT_CROSSING = ('wait', 'approach')  # scenarios with cross traffic, in which the avenue waits
 
 
 @dataclass(frozen=True, kw_only=True)
 class EgoMotion:
-    """Angles in radians; the camera bounces in pitch and sways in yaw."""
+    """Angles in radians; the car bounces in pitch and sways in yaw, and the camera with it.
+
+    `pitch_rad` is how the camera is mounted in the car, up is positive.
+    """
 
     trajectory: Trajectory
     height_m: float
@@ -25,6 +33,39 @@ class EgoMotion:
     bounce_rad: float
     yaw_sway_rad: float
     phase_rad: float
+    bumps: Bumps = NO_BUMPS
+
+    def bounce(self, t_s: Array) -> Array:
+        """The springs' swing at times (N,), about -1.5 to 1.5. (N,)."""
+        return np.asarray(
+            np.sin(7.1 * t_s + self.phase_rad) + 0.5 * np.sin(12.7 * t_s + 2 * self.phase_rad)
+        )
+
+    def headings_rad(self, t_s: Array) -> Array:
+        """Where the car's nose points at times (N,), counter-clockwise from east. (N,)."""
+        sway = np.sin(0.8 * t_s + self.phase_rad)
+        return self.trajectory.headings_rad(t_s) + self.yaw_sway_rad * sway
+
+    def pitches_rad(self, t_s: Array) -> Array:
+        """How far the car's nose is up at times (N,). (N,)."""
+        return self.bounce_rad * self.bounce(t_s) + self.bumps.pitch_rad(t_s)
+
+    def inertial(self, stamps_ns: NDArray[np.int64]) -> InertialSamples:
+        """What an inertial unit in the car measures at stamps (M,)."""
+        t = stamps_ns.astype(np.float64) * 1e-9
+        before, after = t - RATE_STEP_S, t + RATE_STEP_S
+        turned = self.headings_rad(after) - self.headings_rad(before)
+        turned = (turned + np.pi) % (2 * np.pi) - np.pi
+        nodded = self.pitches_rad(after) - self.pitches_rad(before)
+        moved = self.trajectory.positions_m(after) - self.trajectory.positions_m(before)
+        span_s = 2 * RATE_STEP_S
+        return InertialSamples(
+            stamps_ns=stamps_ns,
+            angular_velocity_radps=angular_velocity(
+                turned / span_s, nodded / span_s, self.pitches_rad(t)
+            ),
+            speed_mps=np.hypot(*moved.T) / span_s,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

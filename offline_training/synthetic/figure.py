@@ -14,6 +14,7 @@ from offline_training.synthetic.motion import Pose
 Colour = tuple[float, float, float]
 Point = tuple[float, float, float]
 CIRCLE = np.linspace(0.0, np.pi, 7)
+SQUARE = np.array([[-1.0, -1], [1, -1], [1, 1], [-1, 1]])[:, None]  # (4, 1, 2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,17 +33,10 @@ def figure_shapes(
     limbs: list[Limb], camera: Camera, pose: Pose, light: Light, gain: float
 ) -> list[Shape]:
     """The limbs projected, sorted from far to near, each with a lit side."""
-    c, s = np.cos(pose.heading_rad), np.sin(pose.heading_rad)
-    turn = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
-    place = np.array([pose.x_m, pose.y_m, 0.0])
-    ends = np.array([[limb.a, limb.b] for limb in limbs])  # (L, 2, 3)
-    optical = camera.to_camera(ends.reshape(-1, 3) @ turn.T + place)
-    if optical[:, 2].min() < NEAR_M:
+    projected = _projected(limbs, camera, pose)
+    if projected is None:
         return []
-    pixels = camera.project_optical(optical)[:, :2].reshape(-1, 2, 2)
-    depth = optical[:, 2].reshape(-1, 2).mean(axis=1)
-    radii = np.array([[limb.radius_a_m, limb.radius_b_m] for limb in limbs])
-    radii_px = radii * camera.focal_px / depth[:, None]
+    pixels, depth, radii, radii_px = projected
     colours = _lit_colours(limbs, light, gain, float(depth.mean()))
     # Limbs are small against the distance: order them by depth, thickness counted in.
     order = np.argsort(-(depth - 0.5 * radii.max(axis=1)), kind='stable')
@@ -60,6 +54,36 @@ def figure_shapes(
         if radii_px[i, 0] > 0.9:
             shapes.append(Shape(points_px=lit[i], colour=bright))
     return shapes
+
+
+def figure_outline_px(limbs: list[Limb], camera: Camera, pose: Pose) -> Array:
+    """Points whose bounds are those of the figure, (N, 2); none where it is too near."""
+    projected = _projected(limbs, camera, pose)
+    if projected is None:
+        return np.zeros((0, 2))
+    pixels, _, _, radii_px = projected
+    line = np.array([limb.line for limb in limbs])
+    thick = np.maximum(0.5, 2 * radii_px[line, 0]) / 2
+    ends = pixels[line][:, None] + SQUARE * thick[:, None, None, None]  # (K, 4, 2, 2)
+    round_ones = capsules(pixels[~line], radii_px[~line])
+    return np.concatenate([ends.reshape(-1, 2), round_ones.reshape(-1, 2)])
+
+
+def _projected(
+    limbs: list[Limb], camera: Camera, pose: Pose
+) -> tuple[Array, Array, Array, Array] | None:
+    """Ends in pixels (L, 2, 2), depth (L,), radii (L, 2) in metres and in pixels; None if near."""
+    c, s = np.cos(pose.heading_rad), np.sin(pose.heading_rad)
+    turn = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
+    place = np.array([pose.x_m, pose.y_m, 0.0])
+    ends = np.array([[limb.a, limb.b] for limb in limbs])  # (L, 2, 3)
+    optical = camera.to_camera(ends.reshape(-1, 3) @ turn.T + place)
+    if optical[:, 2].min() < NEAR_M:
+        return None
+    pixels = camera.project_optical(optical)[:, :2].reshape(-1, 2, 2)
+    depth = optical[:, 2].reshape(-1, 2).mean(axis=1)
+    radii = np.array([[limb.radius_a_m, limb.radius_b_m] for limb in limbs])
+    return pixels, depth, radii, radii * camera.focal_px / depth[:, None]
 
 
 def _lit_colours(limbs: list[Limb], light: Light, gain: float, depth_m: float) -> Array:

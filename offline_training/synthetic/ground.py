@@ -23,7 +23,15 @@ JOINT, KERB = (126.0, 130.0, 132.0), (186.0, 190.0, 190.0)  # between slabs; edg
 class GroundTile:
     """x from -BLOCK/2 to BLOCK/2, y from 0 to BLOCK; the cross street runs along y = 0."""
 
-    def __init__(self, road: Road, surroundings: str, px_per_m: int, rng: np.random.Generator):
+    def __init__(
+        self,
+        road: Road,
+        surroundings: str,
+        px_per_m: int,
+        rng: np.random.Generator,
+        *,
+        turning: bool = False,
+    ) -> None:
         self.px_per_m = px_per_m
         size = int(BLOCK_M * px_per_m)
         self._picture = np.zeros((size, size, 3), dtype=np.float32)
@@ -35,6 +43,11 @@ class GroundTile:
         self.levels: list[Image] = [
             resized(tile, (size // across, size // along), cv2.INTER_AREA)
             for _, across, along in LEVELS
+        ]
+        # For a camera that looks along a cross street.
+        self.cross_levels: list[Image] = [
+            resized(tile, (size // along, size // across), cv2.INTER_AREA)
+            for _, across, along in (LEVELS if turning else ())
         ]
 
     def draw(self, image: Image, camera: Camera) -> int:
@@ -54,7 +67,8 @@ class GroundTile:
         return int(camera.horizon_px + drop) + 1
 
     def _strip(self, camera: Camera, level: int, top: int, bottom: int, width: int) -> Image:
-        texture = self.levels[level]
+        eastward = abs(np.cos(camera.heading_rad)) > abs(np.sin(camera.heading_rad))
+        texture = (self.cross_levels if eastward and self.cross_levels else self.levels)[level]
         # Shift by whole tiles: OpenCV keeps texture coordinates in 16 bits.
         y_tile = np.floor(camera.position_m[1] / BLOCK_M) * BLOCK_M
         across = BLOCK_M / texture.shape[1]

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offline_training.synthetic.camera import Camera
+from offline_training.synthetic.inertial import InertialSamples
+from offline_training.synthetic.world import CameraRig
 
 Box = tuple[float, float, float, float]
 
@@ -42,12 +44,19 @@ class TrueObject:
 
 @dataclass(frozen=True, kw_only=True)
 class FrameTruth:
-    """Truth of one frame; `owner` (H, W) int32 is the track id that shows in a pixel, or 0."""
+    """Truth of one frame.
+
+    `owner` (H, W) int32 is the track id that shows in a pixel, or 0; it is (0, 0) where nothing
+    was painted. `camera` holds the pose at the stamp, `rig` what is the same in all frames.
+    `inertial` are the samples from after the frame before to the first at or after this one.
+    """
 
     frame_index: int
     stamp_ns: int
     light: str
     camera: Camera
+    rig: CameraRig
+    inertial: InertialSamples
     objects: tuple[TrueObject, ...]
     owner: NDArray[np.int32]
 

@@ -71,13 +71,9 @@ class Mesh:
 
     def shapes(self, camera: Camera, pose: Pose, light: Light, gain: float) -> list[Shape]:
         """The faces that look at the camera, projected and lit, in paint order."""
-        turn = _turn(pose.heading_rad)
-        place = np.array([pose.x_m, pose.y_m, 0.0])
-        optical = camera.to_camera(self._spun(pose.travelled_m) @ turn.T + place)
-        normals = self.normals @ turn.T
-        to_face = self.centres @ turn.T + place - np.asarray(camera.position_m)
-        seen = np.einsum('ij,ij->i', normals, to_face) < 0
+        optical, normals, seen = self._turned(camera, pose)
         pixels = camera.project_optical(optical)[:, :2]
+        place = np.array([pose.x_m, pose.y_m, 0.0])
         colours = self._lit(normals, light, gain, float(np.linalg.norm(place - camera.position_m)))
         result: list[Shape] = []
         for i in self._paint_order(camera, pose, seen):
@@ -91,6 +87,27 @@ class Mesh:
             blue, green, red = colours[i].tolist()
             result.append(Shape(points_px=points, colour=(blue, green, red)))
         return result
+
+    def outline_px(self, camera: Camera, pose: Pose) -> Array:
+        """The corners of all faces that look at the camera, near ones cut, as (N, 2) pixels."""
+        optical, _, seen = self._turned(camera, pose)
+        corners = optical[np.repeat(seen, self.sizes)]
+        if len(corners) and corners[:, 2].min() < NEAR_M:
+            faces = [
+                clip_near(optical[self.starts[i] : self.starts[i] + self.sizes[i]])
+                for i in np.flatnonzero(seen)
+            ]
+            corners = np.concatenate([np.zeros((0, 3)), *(f for f in faces if len(f) >= 3)])
+        return camera.project_optical(corners)[:, :2]
+
+    def _turned(self, camera: Camera, pose: Pose) -> tuple[Array, Array, NDArray[np.bool_]]:
+        """Vertices (V, 3) in optical axes, normals (F, 3) in the world's, faces seen (F,)."""
+        turn = _turn(pose.heading_rad)
+        place = np.array([pose.x_m, pose.y_m, 0.0])
+        optical = camera.to_camera(self._spun(pose.travelled_m) @ turn.T + place)
+        normals = self.normals @ turn.T
+        to_face = self.centres @ turn.T + place - np.asarray(camera.position_m)
+        return optical, normals, np.einsum('ij,ij->i', normals, to_face) < 0
 
     def _paint_order(
         self, camera: Camera, pose: Pose, seen: NDArray[np.bool_]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 POINT_STEP_M = 0.1  # of curved paths: fine enough that headings do not jump
+_RATE_STEP_S = 0.005
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +29,8 @@ class Trajectory:
     """A polyline walked at a speed that swings around its mean.
 
     `points_m` (N, 2) must be dense where it bends. Distance along it at time t is
-    start + speed t + swing sin(frequency t + phase).
+    start + speed t + swing sin(frequency t + phase), or what `timetable` says: times (M,) and
+    distances (M,), dense, and reaching beyond the times that are asked for.
     """
 
     points_m: Array
@@ -37,6 +39,7 @@ class Trajectory:
     swing_m: float = 0.0
     frequency_radps: float = 0.5
     phase_rad: float = 0.0
+    timetable: tuple[Array, Array] | None = None
 
     @cached_property
     def _distance_m(self) -> Array:
@@ -52,6 +55,8 @@ class Trajectory:
     def distance_m(self, t_s: Array | float) -> Array:
         """Distance along the polyline at times (N,)."""
         t = np.asarray(t_s, dtype=np.float64)
+        if self.timetable is not None:
+            return np.asarray(np.interp(t, *self.timetable))
         swing = self.swing_m * np.sin(self.frequency_radps * t + self.phase_rad)
         return self.start_m + self.speed_mps * t + swing
 
@@ -73,15 +78,22 @@ class Trajectory:
         ahead = around[1] - around[2]
         heading = float(np.arctan2(ahead[1], ahead[0]))
         tangent = (around[3] - around[4]) / 0.04
-        rate = self.speed_mps + self.swing_m * self.frequency_radps * float(
-            np.cos(self.frequency_radps * t_s + self.phase_rad)
-        )
+        rate = self._rate_mps(t_s)
         return Pose(
             x_m=float(position[0]),
             y_m=float(position[1]),
             heading_rad=heading,
             velocity_mps=(float(tangent[0] * rate), float(tangent[1] * rate)),
             travelled_m=float(s[0]),
+        )
+
+    def _rate_mps(self, t_s: float) -> float:
+        """Speed along the polyline."""
+        if self.timetable is not None:
+            ends = self.distance_m(np.array([t_s - _RATE_STEP_S, t_s + _RATE_STEP_S]))
+            return float(ends[1] - ends[0]) / (2 * _RATE_STEP_S)
+        return self.speed_mps + self.swing_m * self.frequency_radps * float(
+            np.cos(self.frequency_radps * t_s + self.phase_rad)
         )
 
     def _at(self, s: Array) -> Array:

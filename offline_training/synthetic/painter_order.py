@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offline_training.synthetic.camera import Array
+from offline_training.synthetic.layout import Building
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +27,25 @@ class Footprint:
     heading_rad: float = 0.0
     length_m: float = 0.0
     width_m: float = 0.0
+
+
+def building_footprint(building: Building, far_m: float, *, solid: bool) -> Footprint:
+    """Where a building stands; `far_m` is the depth of its farthest corner.
+
+    On a straight avenue nobody is behind a building, whoever is beside it is in front: its far
+    edge counts. The middle is given far off the road, so that no vehicle is sorted around it.
+    Around corners people are on streets behind buildings; there it is as `solid` as a bus.
+    """
+    if not solid:
+        return Footprint(x_m=1e6, y_m=1e6, depth_m=far_m)
+    (x0, x1), (y0, y1) = building.x_m, building.y_m
+    return Footprint(
+        x_m=(x0 + x1) / 2,
+        y_m=(y0 + y1) / 2,
+        depth_m=far_m,
+        length_m=x1 - x0,
+        width_m=y1 - y0,
+    )
 
 
 def paint_order(items: Sequence[Footprint], camera_xy_m: tuple[float, float]) -> list[int]:
@@ -79,22 +99,20 @@ def _constraints(items: Sequence[Footprint], camera_m: Array) -> list[list[int]]
 
 def _bearings(items: Sequence[Footprint], camera_m: Array) -> tuple[Array, Array]:
     """Direction of each item's middle seen from the camera, and half the angle it fills. (N,)."""
-    middles, reaches = np.zeros(len(items)), np.zeros(len(items))
-    for k, item in enumerate(items):
-        centre = np.array([item.x_m, item.y_m]) - camera_m
-        middle = float(np.arctan2(centre[1], centre[0]))
-        along = np.array([np.cos(item.heading_rad), np.sin(item.heading_rad)])
-        left = np.array([-along[1], along[0]])
-        half_length, half_width = max(item.length_m, 0.7) / 2, max(item.width_m, 0.7) / 2
-        corners = [
-            centre + p * half_length * along + q * half_width * left
-            for p in (-1, 1)
-            for q in (-1, 1)
-        ]
-        turns = [float(np.arctan2(c[1], c[0])) - middle for c in corners]
-        middles[k] = middle
-        reaches[k] = max(abs((t + np.pi) % (2 * np.pi) - np.pi) for t in turns)
-    return middles, reaches
+    centre = np.array([[i.x_m, i.y_m] for i in items]).reshape(-1, 2) - camera_m
+    middle = np.arctan2(centre[:, 1], centre[:, 0])
+    heading = np.array([i.heading_rad for i in items])
+    along = np.stack([np.cos(heading), np.sin(heading)], axis=1)
+    left = np.stack([-along[:, 1], along[:, 0]], axis=1)
+    half_length = np.maximum([i.length_m for i in items], 0.7)[:, None] / 2
+    half_width = np.maximum([i.width_m for i in items], 0.7)[:, None] / 2
+    reach = np.zeros(len(items))
+    for p in (-1, 1):
+        for q in (-1, 1):
+            corner = centre + p * half_length * along + q * half_width * left
+            turn = np.arctan2(corner[:, 1], corner[:, 0]) - middle
+            reach = np.maximum(reach, np.abs((turn + np.pi) % (2 * np.pi) - np.pi))
+    return middle, reach
 
 
 def _in_front(box: Footprint, places_m: Array, camera_m: Array) -> NDArray[np.bool_]:

@@ -3,52 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from offline_training.datasets.classes import CYCLIST
-from offline_training.synthetic.camera import Camera, NEAR_M
+from offline_training.synthetic.camera import Camera
 from offline_training.synthetic.canvas import Canvas, Painted, Shape
 from offline_training.synthetic.figure import figure_shapes
 from offline_training.synthetic.ground import GroundTile
 from offline_training.synthetic.layout import Town
 from offline_training.synthetic.light import Light
-from offline_training.synthetic.motion import Pose
-from offline_training.synthetic.painter_order import Footprint, paint_order
-from offline_training.synthetic.people import cyclist_limbs, pedestrian_limbs
+from offline_training.synthetic.painter_order import building_footprint, Footprint, paint_order
+from offline_training.synthetic.placing import Placed
 from offline_training.synthetic.sensor import Sensor
 from offline_training.synthetic.shadows import darken_ground, in_shadow, light_ground
 from offline_training.synthetic.structures import Structures
-from offline_training.synthetic.traffic import Actor
 
 Array = NDArray[np.float64]
 Image = NDArray[np.uint8]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Placed:
-    """An actor where it is now."""
-
-    actor: Actor
-    pose: Pose
-    depth_m: float
-    aside_m: float
-
-    @property
-    def footprint(self) -> Footprint:
-        """What others are sorted around; people count as points."""
-        length, width, _ = self.actor.size_m if self.actor.mesh is not None else (0.0, 0.0, 0.0)
-        return Footprint(
-            x_m=self.pose.x_m,
-            y_m=self.pose.y_m,
-            depth_m=self.depth_m,
-            heading_rad=self.pose.heading_rad,
-            length_m=length,
-            width_m=width,
-        )
 
 
 Job = tuple[Footprint, Callable[[], None]]
@@ -67,11 +41,12 @@ class Renderer:
         light: Light,
         sensor: Sensor,
         max_range_m: float,
+        solid_buildings: bool = False,
     ) -> None:
         self._ground, self._structures, self._sky = ground, structures, sky
         self._town, self._light, self._sensor = town, light, sensor
         self._shaded = replace(light, sun=(0.0, 0.0, 0.0))
-        self._max_range_m = max_range_m
+        self._max_range_m, self._solid_buildings = max_range_m, solid_buildings
 
     def render(
         self, camera: Camera, placed: list[Placed], t_s: float
@@ -116,9 +91,9 @@ class Renderer:
             corners = np.array([[x, y, 0.0] for x in building.x_m for y in building.y_m])
             depth = camera.to_camera(corners)[:, 2]
             if depth.max() > 0.5 and depth.min() < self._max_range_m + 60:
-                # Its far edge counts: nobody stands inside, whoever is beside it is in front.
-                # The middle is given far off the road, so that no vehicle is sorted around it.
-                spot = Footprint(x_m=1e6, y_m=1e6, depth_m=float(depth.max()))
+                spot = building_footprint(
+                    building, float(depth.max()), solid=self._solid_buildings
+                )
                 jobs.append((spot, partial(self._structures.building, canvas, building, camera)))
         for prop in self._town.props:
             x, _, z = camera.to_camera(np.array([[prop.x_m, prop.y_m, 0.0]]))[0].tolist()
@@ -149,26 +124,8 @@ class Renderer:
         gain = self._lamp_gain(item.depth_m, item.aside_m, pose.y_m)
         if actor.mesh is not None:
             return actor.mesh.shapes(camera, pose, light, gain)
-        assert actor.look is not None
-        speed = float(np.hypot(*pose.velocity_mps))
-        if actor.class_id == CYCLIST:
-            limbs = cyclist_limbs(actor.look, pose.travelled_m)
-        else:
-            limbs = pedestrian_limbs(actor.look, pose.travelled_m, speed)
-        return figure_shapes(limbs, camera, pose, light, gain)
+        return figure_shapes(item.limbs, camera, pose, light, gain)
 
     def _lamp_gain(self, ahead_m: float, aside_m: float, y_m: float) -> float:
         values = (np.array([v], dtype=np.float64) for v in (ahead_m, aside_m, y_m))
         return float(self._light.lamp_gain(*values)[0])
-
-
-def place(actor: Actor, camera: Camera, t_s: float, max_range_m: float) -> Placed | None:
-    """The actor at time t, or None where it is behind the camera or too far."""
-    pose = actor.trajectory.pose(t_s)
-    spot = camera.to_camera(np.array([[pose.x_m, pose.y_m, 0.0]]))[0]
-    reach = actor.size_m[0] / 2
-    if spot[2] + reach < NEAR_M + 0.3 or spot[2] > max_range_m:
-        return None
-    if abs(spot[0]) - reach > spot[2] * 3 + 10:
-        return None
-    return Placed(actor=actor, pose=pose, depth_m=float(spot[2]), aside_m=float(spot[0]))

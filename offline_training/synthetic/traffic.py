@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from offline_training.datasets.classes import CYCLIST, PEDESTRIAN, VEHICLE
 from offline_training.synthetic.config import SceneConfig
 from offline_training.synthetic.ego import AT_CROSSING, Cruise, draw_ego
+from offline_training.synthetic.ego_levels import draw_bumps, LEVELS
 from offline_training.synthetic.layout import BLOCK_M, CROSS_HALF_M, LANE_M, Road
 from offline_training.synthetic.mesh import Mesh
 from offline_training.synthetic.motion import straight, Trajectory, turning, wandering
 from offline_training.synthetic.people import draw_look, Look
+from offline_training.synthetic.route import draw_way, Stretch, WayPlan
 from offline_training.synthetic.vehicles import (
     build_vehicle,
     FREQUENCY,
@@ -59,7 +61,38 @@ class TrafficPlanner:
         lane = int(rng.integers(road.lanes))
         cruise = Cruise(speed_mps=self._speed, phase_rad=self._phases[lane])
         self.ego = draw_ego(scenario, road, lane, cruise, config.duration_s, rng)
+        self.stretches: tuple[Stretch, ...] = (self._whole_avenue(),)
+        self._drive_harder(lane, np.random.default_rng([20261121, config.seed, 1]))
         self._take(self.ego.trajectory, (5.0, 2.0, 1.6))
+
+    def _whole_avenue(self) -> Stretch:
+        trajectory = self.ego.trajectory
+        start_y_m = float(trajectory.points_m[0, 1])
+        return Stretch(
+            road=self._road,
+            start_y_m=start_y_m,
+            flow_y_m=start_y_m,
+            travel_m=trajectory.speed_mps * self._config.duration_s,
+        )
+
+    def _drive_harder(self, lane: int, rng: np.random.Generator) -> None:
+        """Give the camera car its corners and bumps; a calm one stays as it is."""
+        config, level = self._config, LEVELS[self._config.ego]
+        turns = int(rng.integers(level.turns[0], level.turns[1] + 1))
+        yaw_deg_s = float(rng.uniform(*level.yaw_deg_s))
+        bumps = draw_bumps(level, config.ego_pitch_bounce_deg, config.duration_s, rng)
+        self.ego = replace(self.ego, bumps=bumps)
+        turns = turns if config.turns is None else config.turns
+        if turns == 0:
+            return
+        plan = WayPlan(
+            turns=turns,
+            yaw_radps=float(np.radians(config.ego_yaw_deg_s or yaw_deg_s)),
+            cruise_mps=float(np.clip(self._speed, 6.0, 9.0)),
+            duration_s=config.duration_s,
+        )
+        way = draw_way(plan, self._road, lane, rng)
+        self.ego, self.stretches = replace(self.ego, trajectory=way.trajectory), way.stretches
 
     def populate(self) -> list[Actor]:
         """All actors of the scene; who finds no free place is left out."""
@@ -75,17 +108,19 @@ class TrafficPlanner:
         self,
         count: tuple[int, int],
         class_id: int,
-        draw: Callable[[], Route | None],
+        draw: Callable[[Stretch], Route | None],
         *,
         factor: float = 1.0,
     ) -> None:
+        factor *= self._config.density
         wanted = int(self._rng.integers(count[0], count[1] + 1) * factor)
-        for _ in range(wanted):
+        for number in range(wanted):
+            stretch = self.stretches[number % len(self.stretches)]
             for _ in range(12):  # tries to find a free place
                 kind = self._draw_kind(class_id)
                 size = vehicle_size_m(kind) if class_id == VEHICLE else _person_size_m(class_id)
-                route = draw()
-                if route is not None and self._add(class_id, kind, size, route):
+                route = draw(stretch)
+                if route is not None and self._add(class_id, kind, size, route, stretch):
                     break
 
     def _draw_kind(self, class_id: int) -> str:
@@ -95,14 +130,23 @@ class TrafficPlanner:
         return str(self._rng.choice(names, p=np.array(weights) / sum(weights)))
 
     def _add(
-        self, class_id: int, kind: str, size: tuple[float, float, float], route: Route
+        self,
+        class_id: int,
+        kind: str,
+        size: tuple[float, float, float],
+        route: Route,
+        stretch: Stretch,
     ) -> bool:
         points, start, speed, swing = route
         # Vehicles of one lane swing together, so that the gaps between them stay.
         lane = int(np.clip(np.floor(points[0, 0] / LANE_M), -3, 3))
         phase = self._phases[lane] if class_id == VEHICLE else float(self._rng.uniform(0, 6.28))
         trajectory = Trajectory(
-            points_m=points, start_m=start, speed_mps=speed, swing_m=swing, phase_rad=phase
+            points_m=stretch.to_world(points),
+            start_m=start,
+            speed_mps=speed,
+            swing_m=swing,
+            phase_rad=phase,
         )
         if not self._free(trajectory, size):
             return False
@@ -157,15 +201,15 @@ class TrafficPlanner:
                 return False
         return True
 
-    def _ahead_y_m(self, low: float, high: float) -> float:
-        return float(self.ego.trajectory.points_m[0, 1] + self._rng.uniform(low, high))
+    def _after(self, y_m: float, low: float, high: float) -> float:
+        return float(y_m + self._rng.uniform(low, high))
 
-    def _parked(self) -> Route | None:
-        road = self._road
+    def _parked(self, stretch: Stretch) -> Route | None:
+        road = stretch.road
         if not road.parking:
             return None
         side = 1.0 if self._rng.random() < 0.5 else -1.0
-        y = self._ahead_y_m(-5, self._range_m())
+        y = self._after(stretch.start_y_m, -5, _range_m(stretch))
         inside = (y + BLOCK_M / 2) % BLOCK_M - BLOCK_M / 2
         if abs(inside) < CROSS_HALF_M + 9.0:
             return None
@@ -173,21 +217,17 @@ class TrafficPlanner:
         heading = NORTH if side > 0 else -NORTH
         return straight((x, y), heading + float(self._rng.normal(0, 0.02))), 0.0, 0.0, 0.0
 
-    def _range_m(self) -> float:
-        travel = self.ego.trajectory.speed_mps * self._config.duration_s
-        return min(travel, 100.0) + 75.0
-
-    def _driving(self) -> Route | None:
+    def _driving(self, stretch: Stretch) -> Route | None:
         if self._at_crossing and self._rng.random() < 0.65:
             return self._crossing_vehicle()
-        road, rng = self._road, self._rng
+        road, rng = stretch.road, self._rng
         lane = int(rng.integers(road.lanes))
         if rng.random() < 0.5:  # oncoming
             x, heading = -road.lane_x_m(lane), -NORTH
-            y = self._ahead_y_m(5, 2 * self._range_m())
+            y = self._after(stretch.flow_y_m, 5, 2 * _range_m(stretch))
         else:
             x, heading = road.lane_x_m(lane), NORTH
-            y = self._ahead_y_m(6, 80)
+            y = self._after(stretch.flow_y_m, 6, 80)
         speed, swing = self._speed * (1.12 if lane == 0 else 0.95), 1.2
         if self._at_crossing:  # everybody on the avenue waits
             speed = swing = 0.0
@@ -214,8 +254,8 @@ class TrafficPlanner:
             return turning((x, lane_y), heading, run, angle, radius), 0.0, speed, 0.0
         return straight((x, lane_y), heading), 0.0, speed, 0.0
 
-    def _riding(self) -> Route:
-        road, rng = self._road, self._rng
+    def _riding(self, stretch: Stretch) -> Route:
+        road, rng = stretch.road, self._rng
         speed = float(rng.uniform(3.0, 6.0))
         if self._at_crossing and rng.random() < 0.5:
             crossing = float(np.ceil(self.ego.trajectory.points_m[0, 1] / BLOCK_M) * BLOCK_M)
@@ -227,37 +267,41 @@ class TrafficPlanner:
         north = rng.random() < 0.6
         edge = road.half_m - (2.9 if road.parking else 0.75)
         x = edge if north else -edge
-        y = self._ahead_y_m(6, 45) if north else self._ahead_y_m(15, 90)
+        y = self._after(stretch.start_y_m, *((6, 45) if north else (15, 90)))
         path = wandering((x, y), NORTH if north else -NORTH, rng, amplitude_m=0.15)
         return path, 0.0, speed, 0.4
 
-    def _walking(self) -> Route:
-        road, rng = self._road, self._rng
+    def _walking(self, stretch: Stretch) -> Route:
+        road, rng = stretch.road, self._rng
         speed = float(np.clip(rng.normal(1.35, 0.25), 0.8, 2.4))
         choice = rng.random()
         if choice < (0.45 if self._at_crossing else 0.15):
-            return self._crossing_person(speed)
+            return self._crossing_person(speed, stretch)
         side = 1.0 if rng.random() < 0.55 else -1.0
         x = side * (road.half_m + float(rng.uniform(0.9, max(1.0, road.sidewalk_m - 0.4))))
-        reach = 35.0 if self._scenario == 'walk' else self._range_m() * 0.75
-        y = self._ahead_y_m(3, reach)
+        reach = 35.0 if self._scenario == 'walk' else _range_m(stretch) * 0.75
+        y = self._after(stretch.start_y_m, 3, reach)
         heading = NORTH if rng.random() < 0.5 else -NORTH
         if choice > 0.9:  # standing, looking anywhere
             return straight((x, y), float(rng.uniform(0, 6.28))), 0.0, 0.0, 0.0
         return wandering((x, y), heading, rng, amplitude_m=0.2), 0.0, speed, 0.15
 
-    def _crossing_person(self, speed: float) -> Route:
+    def _crossing_person(self, speed: float, stretch: Stretch) -> Route:
         """Over the zebra of a waiting car, or over the road well ahead of a moving one."""
-        road, rng = self._road, self._rng
-        ego_y = float(self.ego.trajectory.points_m[0, 1])
-        crossing = np.ceil(ego_y / BLOCK_M) * BLOCK_M
+        road, rng = stretch.road, self._rng
+        crossing = np.ceil(stretch.start_y_m / BLOCK_M) * BLOCK_M
         y = float(crossing - CROSS_HALF_M - rng.uniform(0.8, 3.4))
         if not self._at_crossing:
-            y = self._ahead_y_m(8, self._range_m())
+            y = self._after(stretch.start_y_m, 8, _range_m(stretch))
         side = 1.0 if rng.random() < 0.5 else -1.0
         x = side * float(rng.uniform(-road.half_m, road.half_m + 4.0))
         heading = np.pi if side > 0 else 0.0
         return wandering((x, y), heading, rng, amplitude_m=0.15), 0.0, speed, 0.1
+
+
+def _range_m(stretch: Stretch) -> float:
+    """How far along a street there is traffic."""
+    return min(stretch.travel_m, 100.0) + 75.0
 
 
 def _person_size_m(class_id: int) -> tuple[float, float, float]:

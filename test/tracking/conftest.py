@@ -1,11 +1,15 @@
-"""Hand-made detections for the tracking tests."""
+"""Hand-made detections for the tracking tests, and the way to the module of plain trackers."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
+import sys
 
 import numpy as np
 import pytest
 
 from mot_compress_ros.datatypes import Detections
+
+sys.path.insert(0, str(Path(__file__).parent))  # lets tests import `plain_*`
 
 
 def detect(

@@ -198,7 +198,7 @@ def street(seed: int, *, frames: int, objects: int, fps_jitter: bool):
 @pytest.mark.parametrize('fps_jitter', [False, True])
 @pytest.mark.parametrize('seed', range(4))
 def test_same_ids_and_boxes_as_the_plain_tracker(seed: int, fps_jitter: bool) -> None:
-    fast, plain = Tracker(TrackerConfig()), PlainTracker()
+    fast, plain = Tracker(TrackerConfig.of('fairmot')), PlainTracker()
     for stamp_ns, detections in street(seed, frames=90, objects=12, fps_jitter=fps_jitter):
         tracks = fast.update(detections, stamp_ns=stamp_ns)
         wanted = plain.update(detections, (stamp_ns - 10**15) / 1e9)

@@ -10,8 +10,9 @@ import pytest
 
 from mot_compress_ros.datatypes import TrackState
 from mot_compress_ros.errors import InvalidDataError, InvalidOptionError
-from mot_compress_ros.tracking import fairmot, kalman, Tracker, TrackerConfig
+from mot_compress_ros.tracking import life, Tracker, TrackerConfig
 from mot_compress_ros.tracking.gallery import Gallery
+from mot_compress_ros.tracking.motion import MODELS, NoiseWeights
 from mot_compress_ros.tracking.store import TrackStore
 
 PERIOD_NS = 33_333_333
@@ -26,7 +27,7 @@ class Run:
     """A tracker fed frame by frame; frames are numbered from 0 and `PERIOD_NS` apart."""
 
     def __init__(self, **options: object) -> None:
-        self.tracker = Tracker(TrackerConfig(**options))
+        self.tracker = Tracker(TrackerConfig.of('fairmot', **options))
         self.frame = 0
 
     def __call__(self, detections, *, period_ns: int = PERIOD_NS) -> list[int]:
@@ -164,7 +165,7 @@ def test_the_buffer_is_a_time_not_a_number_of_frames(detect, fps) -> None:
 
 
 def test_frames_that_never_came_do_not_keep_a_lost_track(detect) -> None:
-    tracker = Tracker(TrackerConfig())
+    tracker = Tracker(TrackerConfig.of('fairmot'))
     tracker.update(detect([BOX], looks=[0]), stamp_ns=0)
     tracker.update(detect([]), stamp_ns=PERIOD_NS)
     late = tracker.update(detect([BOX], looks=[0]), stamp_ns=5_000_000_000)
@@ -173,7 +174,7 @@ def test_frames_that_never_came_do_not_keep_a_lost_track(detect) -> None:
 
 
 def test_a_slow_stream_still_tracks(detect) -> None:
-    tracker = Tracker(TrackerConfig())
+    tracker = Tracker(TrackerConfig.of('fairmot'))
     for k in range(5):  # one frame every two seconds, longer than the buffer
         tracks = tracker.update(detect([BOX], looks=[0]), stamp_ns=k * 2_000_000_000)
         assert tracks.track_ids.tolist() == [1]
@@ -196,8 +197,11 @@ def test_lost_tracks_predict_with_a_constant_height(detect) -> None:
 
 def two_tracks(*, seen_since: int, lost_since: int, shift: float, classes=(0, 0)) -> TrackStore:
     """Track 1 is lost since stamp 100, track 2 was seen at stamp 200."""
-    xyah = np.array([[100, 100, 1, 100], [100 + shift, 100, 1, 100]], float)
+    boxes = np.array([[50, 50, 150, 150], [50 + shift, 50, 150 + shift, 150]], float)
+    model = MODELS['xyah'](NoiseWeights())
+    motion = model.initiate(model.measure(boxes))
     return TrackStore(
+        model=model,
         track_ids=np.array([1, 2]),
         class_ids=np.array(classes),
         states=np.array([TrackState.LOST, TrackState.CONFIRMED]),
@@ -207,7 +211,12 @@ def two_tracks(*, seen_since: int, lost_since: int, shift: float, classes=(0, 0)
         ages=np.ones(2, np.int64),
         hits=np.ones(2, np.int64),
         frames_since_update=np.array([1, 0]),
-        motion=kalman.initiate(xyah),
+        streaks=np.zeros(2, np.int64),
+        motion=motion,
+        anchors=motion,
+        observed_xyxy_px=boxes,
+        recent_xyxy_px=np.zeros((2, 0, 4)),
+        headings=np.zeros((2, 2)),
         gallery=Gallery(2),
     )
 
@@ -224,7 +233,7 @@ def two_tracks(*, seen_since: int, lost_since: int, shift: float, classes=(0, 0)
     ],
 )
 def test_of_a_seen_and_a_lost_duplicate_the_longer_followed_stays(store, dropped) -> None:
-    assert fairmot.duplicates(store, iou_distance=0.15).tolist() == dropped
+    assert life.duplicates(store, iou_distance=0.15).tolist() == dropped
 
 
 def test_a_newcomer_on_a_lost_track_is_its_duplicate(detect) -> None:
@@ -260,7 +269,7 @@ def test_wide_boxes_are_published_and_tiny_ones_are_not(detect) -> None:
 
 @pytest.mark.parametrize('stamp_ns', [999, 1000])
 def test_a_stamp_that_is_not_later_is_refused_and_changes_nothing(detect, stamp_ns) -> None:
-    tracker = Tracker(TrackerConfig())
+    tracker = Tracker(TrackerConfig.of('fairmot'))
     tracker.update(detect([BOX]), stamp_ns=1000)
     with pytest.raises(InvalidDataError, match=r'after 1000.*got \d+.*reset\(\)'):
         tracker.update(detect([BOX]), stamp_ns=stamp_ns)
@@ -270,7 +279,7 @@ def test_a_stamp_that_is_not_later_is_refused_and_changes_nothing(detect, stamp_
 
 
 def test_a_changed_embedding_dimension_is_refused_and_changes_nothing(detect) -> None:
-    tracker = Tracker(TrackerConfig())
+    tracker = Tracker(TrackerConfig.of('fairmot'))
     tracker.update(detect([BOX], looks=[0]), stamp_ns=0)
     with pytest.raises(InvalidDataError, match='embedding_space'):
         tracker.update(detect([BOX], looks=look_at_angle(1.0)), stamp_ns=PERIOD_NS)
@@ -280,7 +289,7 @@ def test_a_changed_embedding_dimension_is_refused_and_changes_nothing(detect) ->
 
 def test_an_option_out_of_range_is_refused() -> None:
     with pytest.raises(InvalidOptionError, match='lost_buffer_s'):
-        Tracker(TrackerConfig(lost_buffer_s=-1.0))
+        Tracker(TrackerConfig.of('fairmot', lost_buffer_s=-1.0))
 
 
 def test_degenerate_boxes_are_ignored(detect) -> None:

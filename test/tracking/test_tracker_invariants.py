@@ -62,7 +62,7 @@ def frames_of(scene: Sequence[tuple]) -> Frames:
 
 
 def track(frames: Frames, tracker: Tracker | None = None) -> list[Tracks]:
-    tracker = tracker or Tracker(TrackerConfig())
+    tracker = tracker or Tracker(TrackerConfig.of('fairmot'))
     return [tracker.update(detections, stamp_ns=stamp) for stamp, detections in frames]
 
 
@@ -91,7 +91,7 @@ def test_outputs_are_ordered_confirmed_updated_and_no_more_than_the_detections(s
 
 @given(scene=scenes, resets=st.sets(st.integers(0, 24), max_size=3))
 def test_ids_are_never_reused_not_even_over_resets(scene, resets) -> None:
-    tracker, gone, alive, highest = Tracker(TrackerConfig()), set(), set(), 0
+    tracker, gone, alive, highest = Tracker(TrackerConfig.of('fairmot')), set(), set(), 0
     class_of: dict[int, int] = {}
     for k, (stamp_ns, detections) in enumerate(frames_of(scene)):
         if k in resets:
@@ -111,7 +111,11 @@ def test_ids_are_never_reused_not_even_over_resets(scene, resets) -> None:
 @given(scene=scenes, other=scenes)
 def test_two_trackers_do_not_know_of_each_other(scene, other) -> None:
     frames, noise = frames_of(scene), frames_of(other)
-    tracker, neighbour, together = Tracker(TrackerConfig()), Tracker(TrackerConfig()), []
+    tracker, neighbour, together = (
+        Tracker(TrackerConfig.of('fairmot')),
+        Tracker(TrackerConfig()),
+        [],
+    )
     for k, (stamp_ns, detections) in enumerate(frames):
         together.append(tracker.update(detections, stamp_ns=stamp_ns))
         if k < len(noise):
@@ -141,7 +145,7 @@ def test_the_same_frames_give_the_same_tracks_again(scene) -> None:
 @given(scene=scenes)
 @settings(max_examples=50)
 def test_the_filter_stays_sound(scene) -> None:
-    tracker = Tracker(TrackerConfig())
+    tracker = Tracker(TrackerConfig.of('fairmot'))
     for stamp_ns, detections in frames_of(scene):
         tracker.update(detections, stamp_ns=stamp_ns)
         store = tracker.store

@@ -25,7 +25,7 @@ def stamp(frame: float) -> int:
 
 @pytest.mark.parametrize('looks', [[0, 1], [0, 0]], ids=['distinct', 'look-alikes'])
 def test_two_that_cross_keep_their_ids(detect, looks) -> None:
-    tracker = Tracker(TrackerConfig())
+    tracker = Tracker(TrackerConfig.of('fairmot'))
     for k in range(60):
         left, right = 100 + 5 * k, 400 - 5 * k
         boxes = [box_at(left, 200), box_at(right, 210)]
@@ -37,7 +37,7 @@ def test_two_that_cross_keep_their_ids(detect, looks) -> None:
 
 @pytest.mark.parametrize('missed', [1, 5, 15, 28])
 def test_an_occluded_object_comes_back_under_its_id(detect, missed) -> None:
-    tracker = Tracker(TrackerConfig())
+    tracker = Tracker(TrackerConfig.of('fairmot'))
     for k in range(80):
         hidden = 30 <= k < 30 + missed
         boxes, looks = ([], []) if hidden else ([box_at(100 + 3 * k)], [0])
@@ -46,7 +46,7 @@ def test_an_occluded_object_comes_back_under_its_id(detect, missed) -> None:
 
 
 def test_an_occlusion_longer_than_the_buffer_ends_the_track(detect) -> None:
-    tracker = Tracker(TrackerConfig())
+    tracker = Tracker(TrackerConfig.of('fairmot'))
     for k in range(80):
         hidden = 30 <= k < 65
         boxes, looks = ([], []) if hidden else ([box_at(100)], [0])
@@ -55,7 +55,7 @@ def test_an_occlusion_longer_than_the_buffer_ends_the_track(detect) -> None:
 
 
 def test_of_two_that_return_the_embedding_says_who_is_who(detect) -> None:
-    tracker = Tracker(TrackerConfig())
+    tracker = Tracker(TrackerConfig.of('fairmot'))
     for k in range(20):
         tracker.update(detect([box_at(100), box_at(130)], looks=[0, 1]), stamp_ns=stamp(k))
     for k in range(20, 28):
@@ -68,7 +68,7 @@ def test_of_two_that_return_the_embedding_says_who_is_who(detect) -> None:
 
 @pytest.mark.parametrize('looks', [[0], None], ids=['embedding', 'overlap only'])
 def test_dropped_frames_are_bridged_by_their_stamps(detect, looks) -> None:
-    tracker = Tracker(TrackerConfig())
+    tracker = Tracker(TrackerConfig.of('fairmot'))
     for k in [*range(20), 27, 28, 33]:  # 8 px a frame: 56 px in the gap, more than a box
         boxes = [box_at(100 + 8 * k)]
         tracks = tracker.update(detect(boxes, looks=looks), stamp_ns=stamp(k))
@@ -77,7 +77,7 @@ def test_dropped_frames_are_bridged_by_their_stamps(detect, looks) -> None:
 
 
 def test_empty_frames_age_tracks(detect) -> None:
-    tracker = Tracker(TrackerConfig())
+    tracker = Tracker(TrackerConfig.of('fairmot'))
     tracker.update(detect([box_at(100)], looks=[0]), stamp_ns=stamp(0))
     for k in range(1, 4):
         assert len(tracker.update(detect([]), stamp_ns=stamp(k))) == 0
@@ -90,7 +90,7 @@ def test_empty_frames_age_tracks(detect) -> None:
 
 @pytest.mark.parametrize('fps', [60, 30, 10])
 def test_velocities_are_pixels_per_second_at_any_frame_rate(detect, fps) -> None:
-    tracker = Tracker(TrackerConfig())
+    tracker = Tracker(TrackerConfig.of('fairmot'))
     for k in range(3 * fps):
         t = k / fps
         box = box_at(100 + 90 * t, 200 - 45 * t)
@@ -99,7 +99,7 @@ def test_velocities_are_pixels_per_second_at_any_frame_rate(detect, fps) -> None
 
 
 def test_what_is_published_is_the_latest_detections_score_class_and_source(detect) -> None:
-    tracker = Tracker(TrackerConfig())
+    tracker = Tracker(TrackerConfig.of('fairmot'))
     tracker.update(detect([box_at(100)], classes=2), stamp_ns=stamp(0))
     frame = detect([box_at(101)], classes=2, scores=0.55)
     tracks = tracker.update(frame, stamp_ns=stamp(1), source='teacher')
@@ -110,7 +110,7 @@ def test_what_is_published_is_the_latest_detections_score_class_and_source(detec
 
 
 def test_low_scores_neither_begin_a_track_nor_hurt_one(detect) -> None:
-    tracker = Tracker(TrackerConfig())
+    tracker = Tracker(TrackerConfig.of('fairmot'))
     for k in range(10):
         boxes = [box_at(100), box_at(300)]
         frame = detect(boxes, scores=[0.9 if k == 0 else 0.35, 0.35], looks=[0, 1])
@@ -118,7 +118,7 @@ def test_low_scores_neither_begin_a_track_nor_hurt_one(detect) -> None:
 
 
 def test_one_of_each_class_on_the_same_spot_stay_two(detect) -> None:
-    tracker = Tracker(TrackerConfig())
+    tracker = Tracker(TrackerConfig.of('fairmot'))
     for k in range(10):
         boxes = [box_at(100 + k), box_at(102 + k)]
         tracks = tracker.update(
@@ -129,7 +129,7 @@ def test_one_of_each_class_on_the_same_spot_stay_two(detect) -> None:
 
 
 def test_teacher_and_student_embeddings_are_never_compared(detect) -> None:
-    tracker = Tracker(TrackerConfig())
+    tracker = Tracker(TrackerConfig.of('fairmot'))
     # The student calls them 0 and 1; in the teacher's space the same numbers mean the others.
     for k in range(24):
         teacher = k % 4 == 0
@@ -151,7 +151,7 @@ def test_teacher_and_student_embeddings_are_never_compared(detect) -> None:
 
 def test_a_lost_track_without_an_embedding_in_this_space_is_found_by_overlap(detect) -> None:
     for looks in ([0], None):  # a teacher frame, or a detector without re-ID
-        tracker = Tracker(TrackerConfig())
+        tracker = Tracker(TrackerConfig.of('fairmot'))
         tracker.update(detect([box_at(100)], looks=[0]), stamp_ns=stamp(0))
         tracker.update(detect([]), stamp_ns=stamp(1))
         frame = detect([box_at(108)], looks=looks, space='teacher')
@@ -159,7 +159,7 @@ def test_a_lost_track_without_an_embedding_in_this_space_is_found_by_overlap(det
 
 
 def test_a_detector_without_embeddings_bridges_a_flicker(detect) -> None:
-    tracker = Tracker(TrackerConfig())
+    tracker = Tracker(TrackerConfig.of('fairmot'))
     for k in range(30):
         shown = k % 3 != 2
         frame = detect([box_at(100 + 2 * k)] if shown else [])
@@ -167,7 +167,7 @@ def test_a_detector_without_embeddings_bridges_a_flicker(detect) -> None:
 
 
 def test_reset_forgets_tracks_and_stamps_but_not_ids(detect) -> None:
-    tracker = Tracker(TrackerConfig())
+    tracker = Tracker(TrackerConfig.of('fairmot'))
     tracker.update(detect([box_at(100), box_at(300)]), stamp_ns=stamp(100))
     tracker.reset()
     assert len(tracker.store) == 0
@@ -175,7 +175,7 @@ def test_reset_forgets_tracks_and_stamps_but_not_ids(detect) -> None:
 
 
 def test_a_snapshot_of_the_store_does_not_change(detect) -> None:
-    tracker = Tracker(TrackerConfig())
+    tracker = Tracker(TrackerConfig.of('fairmot'))
     tracker.update(detect([box_at(100)], looks=[0]), stamp_ns=stamp(0))
     kept = tracker.store
     mean, look = kept.motion.mean.copy(), kept.gallery.space('student', dim=16).vectors.copy()
@@ -187,7 +187,7 @@ def test_a_snapshot_of_the_store_does_not_change(detect) -> None:
 
 
 def test_a_pause_of_an_hour_is_survived(detect) -> None:
-    tracker = Tracker(TrackerConfig())
+    tracker = Tracker(TrackerConfig.of('fairmot'))
     for k in range(30):
         tracker.update(detect([box_at(100 + 3 * k, h=100 - k)], looks=[0]), stamp_ns=stamp(k))
     for k in range(3):

@@ -13,7 +13,7 @@ from mot_compress_ros.tracking.config import TrackerConfig
 from mot_compress_ros.tracking.presets import botsort, byte, fairmot, ocsort, sort, vehicle
 from mot_compress_ros.tracking.rounds import Round
 
-__all__ = ['Preset', 'PRESETS']
+__all__ = ['PRESETS', 'Preset']
 
 
 class Preset(Protocol):

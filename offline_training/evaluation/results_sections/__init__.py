@@ -13,6 +13,9 @@ A section is a module with
 SECTIONS = {
     'evaluation': 'offline_training.evaluation.results_sections.evaluation',
     'score': 'offline_training.evaluation.results_sections.score',
+    'benchmark association': (
+        'offline_training.evaluation.results_sections.benchmark_association'
+    ),
     'benchmark pipeline': 'offline_training.evaluation.results_sections.benchmark_pipeline',
     'streaming': 'offline_training.evaluation.results_sections.streaming',
     'benchmark training': 'offline_training.evaluation.results_sections.benchmark_training',

@@ -1,4 +1,7 @@
-"""Where generated frames go: write(frames, path, options) returns the path."""
+"""Where generated frames go: write(frames, path, options) returns the path.
+
+`write_boxes` is the one for frames without pixels.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from pathlib import Path
 
 from offline_training.synthetic.scene import SyntheticFrame
 from offline_training.synthetic.writers.bag import write_bag
+from offline_training.synthetic.writers.boxes import write_boxes
 from offline_training.synthetic.writers.mot import write_mot
 from offline_training.synthetic.writers.options import STORAGES, truth_folder, WriteOptions
 from offline_training.synthetic.writers.video import write_video
@@ -20,4 +24,4 @@ WRITERS: dict[str, tuple[Writer, str]] = {
     'bag': (write_bag, ''),
 }
 
-__all__ = ['STORAGES', 'WRITERS', 'WriteOptions', 'Writer', 'truth_folder']
+__all__ = ['STORAGES', 'WRITERS', 'WriteOptions', 'Writer', 'truth_folder', 'write_boxes']

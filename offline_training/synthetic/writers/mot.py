@@ -1,4 +1,7 @@
-"""A sequence folder as MOTChallenge lays it out: NAME/img1/*.jpg, NAME/gt/, NAME/seqinfo.ini."""
+"""A sequence folder as MOTChallenge lays it out: NAME/img1/*.jpg, NAME/gt/, NAME/seqinfo.ini.
+
+The truth of the camera's motion lies beside them: NAME/camera.json, imu.csv, odometry.csv.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ def write_mot(frames: Iterable[SyntheticFrame], path: Path, options: WriteOption
         InputError: the folder holds a sequence already, or an image cannot be written.
     """
     writer = SequenceWriter(path, fps=options.fps, origin='synthetic', quality=options.quality)
-    with TruthFiles(path / 'gt') as truth:
+    with TruthFiles(path / 'gt', path) as truth:
         for frame in frames:
             writer.add_image(frame.image_bgr)
             truth.write(frame.truth)

@@ -2,6 +2,7 @@ import argparse
 from collections.abc import Iterable
 import configparser
 import csv
+import json
 from pathlib import Path
 
 import cv2
@@ -15,7 +16,7 @@ from mot_compress_ros.sources import open_source
 from offline_training.commands import synthesize
 from offline_training.datasets.mot_layout import read_sequence
 from offline_training.synthetic import generate, SceneConfig, SyntheticFrame
-from offline_training.synthetic.writers import truth_folder, WriteOptions, WRITERS
+from offline_training.synthetic.writers import truth_folder, write_boxes, WriteOptions, WRITERS
 from offline_training.synthetic.writers.bag import START_NS
 
 CONFIG = SceneConfig(size_wh=(160, 96), fps=10.0, duration_s=0.4, seed=46, light='day')
@@ -83,6 +84,28 @@ def test_metric_truth_is_read_back(frames: list[SyntheticFrame], tmp_path: Path)
     assert int(ego[2]['stamp_ns']) == 200_000_000
 
 
+def test_the_truth_of_the_motion_is_read_back(frames: list[SyntheticFrame], tmp_path: Path):
+    folder = _write('mot', frames, tmp_path / 'street')
+    record = json.loads((folder / 'camera.json').read_text())
+    camera = frames[0].truth.camera
+    np.testing.assert_array_equal(record['K'], camera.intrinsics)
+    assert record['size_wh'] == [160, 96]
+    assert record['mounting']['position_m'] == [0.0, 0.0, frames[0].truth.rig.height_m]
+    turned = np.array(record['mounting']['rotation_optical_from_vehicle'])
+    np.testing.assert_allclose(turned @ turned.T, np.eye(3), atol=1e-12)
+    with (folder / 'imu.csv').open() as file:
+        assert next(file) == 'stamp_ns,wx,wy,wz\n'
+        imu = np.loadtxt(file, delimiter=',')
+    samples = [f.truth.inertial for f in frames]
+    assert imu[:, 0].astype(int).tolist() == [k * 10_000_000 for k in range(31)]
+    rates = np.concatenate([s.angular_velocity_radps for s in samples])
+    np.testing.assert_allclose(imu[:, 1:], rates, atol=1e-8)
+    odometry = np.loadtxt(folder / 'odometry.csv', delimiter=',', skiprows=1)
+    np.testing.assert_allclose(
+        odometry[:, 1], np.concatenate([s.speed_mps for s in samples]), atol=1e-5
+    )
+
+
 def test_a_sequence_is_not_overwritten(frames: list[SyntheticFrame], tmp_path: Path):
     _write('mot', frames[:1], tmp_path / 'street')
     with pytest.raises(InputError, match='already holds a sequence'):
@@ -131,13 +154,27 @@ def test_bag_is_read_back(frames: list[SyntheticFrame], tmp_path: Path, storage:
             message = store.deserialize_cdr(data, connection.msgtype)
             header = message.header
             assert header.stamp.sec * 1_000_000_000 + header.stamp.nanosec == stamp_ns
-            assert header.frame_id == 'camera_optical_frame'
+            in_camera = connection.topic.startswith('/camera/')
+            assert header.frame_id == ('camera_optical_frame' if in_camera else 'base_link')
             seen.setdefault(connection.topic, []).append((stamp_ns, message))
     assert {topic: len(m) for topic, m in seen.items()} == {
         '/camera/image_raw/compressed': 4,
         '/camera/image_raw': 4,
         '/camera/camera_info': 4,
+        '/imu': 31,  # 100 Hz from the first frame to the last, 0.3 s later
     }
+    stamps = [stamp_ns - START_NS for stamp_ns, _ in seen['/imu']]  # type: ignore[misc]
+    assert stamps == [k * 10_000_000 for k in range(31)]
+    for frame in frames:
+        for k, rate in zip(
+            frame.truth.inertial.stamps_ns // 10_000_000,
+            frame.truth.inertial.angular_velocity_radps,
+            strict=True,
+        ):
+            _, imu = seen['/imu'][k]  # type: ignore[misc]
+            read = imu.angular_velocity
+            assert (read.x, read.y, read.z) == tuple(rate)
+            assert imu.orientation_covariance[0] == imu.linear_acceleration_covariance[0] == -1
     stamp_ns, jpeg = seen['/camera/image_raw/compressed'][1]  # type: ignore[misc]
     assert stamp_ns == START_NS + 100_000_000
     image = cv2.imdecode(jpeg.data, cv2.IMREAD_COLOR)
@@ -215,3 +252,25 @@ def test_the_command_refuses_no_frames_and_no_size(tmp_path: Path):
         _run(str(tmp_path / 'x'), '--size', '12')
     with pytest.raises(InvalidOptionError, match='--frames'):
         _run(str(tmp_path / 'x'), '--frames', '0')
+
+
+def test_boxes_only_writes_a_sequence_that_is_read_without_images(tmp_path: Path):
+    words = f'{tmp_path}/set --boxes-only --seed 46 --frames 6 --size 320x180 --fps 30'
+    assert _run(*words.split(), '--light', 'day', '--ego', 'rough', '--density', '2') == 0
+    folder = tmp_path / 'set'
+    assert sorted(p.name for p in folder.iterdir()) == [
+        'camera.json', 'gt', 'imu.csv', 'odometry.csv', 'seqinfo.ini'
+    ]  # fmt: skip
+    sequence = read_sequence(folder)
+    assert (len(sequence), sequence.fps, sequence.size_wh) == (6, 30.0, (320, 180))
+    assert (sequence.image_paths, sequence.origin) == ((), 'synthetic')
+    assert min(len(truth) for truth in sequence.truth) > 0
+    with pytest.raises(InputError, match='already holds a sequence'):
+        _run(*words.split())
+
+
+def test_boxes_only_is_for_folders(tmp_path: Path):
+    with pytest.raises(InvalidOptionError, match='--boxes-only: got --format bag'):
+        _run(str(tmp_path / 'x'), '--format', 'bag', '--boxes-only')
+    with pytest.raises(InputError, match='at least one frame'):
+        write_boxes([], tmp_path / 'none', WriteOptions(fps=10.0))
