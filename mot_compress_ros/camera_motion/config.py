@@ -30,7 +30,7 @@ class CameraMotionConfig:
         unit='px',
     )
     points: int = option(
-        200, 'image: at most so many points are followed', minimum=20, maximum=2000
+        150, 'image: at most so many points are followed', minimum=20, maximum=2000
     )
     min_points: int = option(
         12, 'image: so many points at least have to agree', minimum=6, maximum=1000

@@ -30,7 +30,7 @@ NOISE_PX = 0.5
 DEPTH_SPREAD = 0.03
 # Weak knowledge that keeps a badly posed fit near no motion: angles in radians, expansion.
 _PRIOR = np.array([0.5, 0.5, 0.5, 0.5])
-_ROUNDS = 6
+_ROUNDS = 4
 # The similarity that most points agree with begins; this far off, in noises, it forgives.
 _FIRST_AGREES = 6.0
 # Residuals, in standard deviations, where a point has lost three quarters of its weight (Geman and

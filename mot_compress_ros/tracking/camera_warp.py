@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from mot_compress_ros.errors import InvalidDataError
 from mot_compress_ros.tracking.kalman import Float64Array, KalmanState
 
-_MIN_DEPTH = 1e-6  # a point that the homography sends to infinity or behind the camera
+# A track that was lost far outside the image may come to lie behind the camera, where a homography
+# says nothing: below this depth, in units of the image's centre, it stays where it was.
+_MIN_DEPTH = 0.1
 
 
 def checked_homography(camera_motion: NDArray[np.floating]) -> Float64Array:
@@ -52,10 +54,12 @@ class LocalWarp:
 def warp_at(homography: Float64Array, points: Float64Array) -> LocalWarp:
     """The homography (3, 3) near `points` (N, 2)."""
     mapped = points @ homography[:, :2].T + homography[:, 2]  # (N, 3)
-    depth = np.maximum(mapped[:, 2:], _MIN_DEPTH)
+    ahead = mapped[:, 2] >= _MIN_DEPTH * homography[2, 2]
+    depth = np.where(ahead, mapped[:, 2], 1.0)[:, None]
     moved = mapped[:, :2] / depth
     derivative = homography[None, :2, :2] - moved[:, :, None] * homography[None, 2:, :2]
-    derivative = derivative / depth[:, :, None]
+    derivative = np.where(ahead[:, None, None], derivative / depth[:, :, None], np.eye(2))
+    moved = np.where(ahead[:, None], moved, points)
     determinant = derivative[:, 0, 0] * derivative[:, 1, 1]
     determinant -= derivative[:, 0, 1] * derivative[:, 1, 0]
     return LocalWarp(moved, derivative, np.sqrt(np.abs(determinant)))

@@ -48,7 +48,7 @@ class TrackerConfig:
         'lets through',
     )
     high_score: float = _share(
-        0.4,
+        0.3,
         'detections below this score only keep tracks alive that the others left over (byte, '
         'botsort, vehicle)',
     )
@@ -82,7 +82,7 @@ class TrackerConfig:
         maximum=2.0,
     )
     buffer_growth: float = option(
-        1.0,
+        1.5,
         'and by so many standard deviations of where the filter expects the box',
         minimum=0.0,
         maximum=10.0,
@@ -91,7 +91,9 @@ class TrackerConfig:
         1.0, 'largest share that a box is grown by', minimum=0.0, maximum=10.0
     )
     shape_weight: float = _share(0.2, 'weight of how much the sides of two boxes differ')
-    score_weight: float = _share(0.0, 'weight of the score: of two that fit alike the surer wins')
+    score_share: float = _share(
+        0.5, 'share of the overlap that is multiplied by the score of the detection'
+    )
     distance_weight: float = _share(0.0, 'weight of the squared Mahalanobis distance')
     embedding_weight: float = _share(0.0, 'weight of the cosine distance in the first round')
     embedding_threshold: float = _share(
@@ -109,7 +111,7 @@ class TrackerConfig:
         0.02,
         'share of the squared Mahalanobis distance in the cost of a match by appearance (fairmot)',
     )
-    iou_threshold: float = _share(0.7, 'largest IoU distance (1 - IoU) of a match by overlap')
+    iou_threshold: float = _share(0.75, 'largest IoU distance (1 - IoU) of a match by overlap')
     low_iou_threshold: float = _share(
         0.5, 'the same for detections below high_score (byte, botsort, vehicle)'
     )
@@ -141,7 +143,7 @@ class TrackerConfig:
         unit='s',
     )
     duplicate_iou_distance: float = _share(
-        0.15,
+        0.0,
         'a seen and a lost track of one class closer than this are one object; the older stays',
     )
     min_area_px2: float = option(

@@ -134,19 +134,13 @@ class LateEvidence:
         if stamp_ns not in stamps:
             return LateOutcome(applied=False), None
         at = stamps.index(stamp_ns)
-        replay = _Replay(self._records[at], seen, rounds, self._config, next_id=next_id)
+        previous = self._records[at - 1].tracks if at else None
+        replay = _Replay(self._records[at], previous, seen, rounds, self._config, next_id=next_id)
         renewed = [replay.first, *map(replay.play, self._records[at + 1 :])]
         if replay.became:
             renewed = [_renamed(record, replay.became) for record in renewed]
         self._records = [*self._records[:at], *renewed]
-        outcome = LateOutcome(
-            applied=True,
-            matched=replay.matched,
-            found_again=replay.found_again,
-            begun=replay.begun,
-            frames=len(renewed) - 1,
-        )
-        return outcome, renewed[-1].tracks
+        return replace(replay.outcome, frames=len(renewed) - 1), renewed[-1].tracks
 
 
 class _Replay:
@@ -157,15 +151,14 @@ class _Replay:
 
     Attributes:
         first: the frame of the late evidence as it is now known to have been.
-        matched: tracks that got a late detection.
-        found_again: of those, tracks that the frame had not shown.
-        begun: tracks that the late evidence began.
-        became: ids of such tracks and those they took on later; 0 for a duplicate.
+        outcome: what became of the late evidence in its own frame.
+        became: ids of tracks it began, and those they took on later; 0 for a duplicate.
     """
 
     def __init__(
         self,
         record: FrameRecord,
+        previous: TrackStore | None,
         seen: Seen,
         rounds: Sequence[Round],
         config: TrackerConfig,
@@ -174,7 +167,7 @@ class _Replay:
     ) -> None:
         self._config, self._first_fresh_id = config, next_id
         self.became: dict[int, int] = {}
-        before = record.tracks
+        before = _with_streaks(record.tracks, previous)  # the frame itself broke some
         matches = match(Scene(before, seen, stamp_ns=record.stamp_ns), rounds)
         owners = np.zeros(len(seen), np.int64)
         owners[matches.detections] = before.track_ids[matches.tracks]
@@ -189,10 +182,10 @@ class _Replay:
         rows, self._looks = rows[follow], seen[looks[follow]]
         self._ids, self._states = tracks.track_ids[rows], tracks.states[rows]
         self._motion = tracks.motion[rows]
-        self.matched, self.found_again = len(matches), int(np.count_nonzero(~shown))
-        self.begun = len(fresh)
+        found = {'matched': len(matches), 'found_again': int(np.count_nonzero(~shown))}
+        self.outcome = LateOutcome(applied=True, begun=len(fresh), **found)
         late = (*record.late, Evidence(seen, owners))
-        self.first = replace(record, tracks=tracks.join(fresh), late=late)
+        self.first = replace(record, tracks=_with_streaks(tracks.join(fresh)), late=late)
 
     def play(self, record: FrameRecord) -> FrameRecord:
         """Take the tracks into the next frame, which is returned as it is now known."""
@@ -243,14 +236,16 @@ class _Replay:
             tracks, dt_periods=record.dt_periods, camera_motion=record.camera_motion
         )
         tracks, own = self._claim(tracks, record, Evidence(record.seen, record.owners))
-        tracks = self._with_hits(tracks, record, own)
+        before, tracks = tracks, self._with_hits(tracks, record, own)
         tracks = life.survivors(tracks, self._config)
+        if record.late:
+            tracks = _with_streaks(tracks, before)
         late = []
         for evidence in record.late:
             tracks, evidence = self._claim(tracks, record, evidence)
             tracks = self._with_late(tracks, record, evidence)
             late.append(evidence)
-        self._open = tracks
+        self._open = _with_streaks(tracks)
         return own.owners, tuple(late)
 
     def _claim(
@@ -303,7 +298,8 @@ class _Replay:
         """
         rows, detections = _owned(tracks.track_ids, evidence.owners)
         shown = tracks.frames_since_update[rows] == 0
-        missed, rows, looks = rows[~shown], rows[shown], evidence.seen[detections[shown]]
+        missed, looks = np.sort(rows[~shown]), evidence.seen[detections[shown]]
+        rows = rows[shown]
         corrected = _corrected(tracks.model, tracks.motion[rows], looks, np.arange(len(rows)))
         found = self._with_hits(tracks[missed], record, evidence) if len(missed) else None
         tracks = self._once_more(tracks, rows, corrected, looks)
@@ -341,11 +337,9 @@ def _corrected(
 
 def _owned(track_ids: Indices, owners: Indices) -> tuple[Indices, Indices]:
     """Rows of `track_ids` (N,), ascending, and of `owners` (M,) that name the same track."""
-    if not len(track_ids):
-        none = np.zeros(0, np.int64)
-        return none, none
-    rows = np.minimum(np.searchsorted(track_ids, owners), len(track_ids) - 1)
-    named = np.flatnonzero(track_ids[rows] == owners)
+    rows = np.searchsorted(track_ids, owners)
+    named = np.flatnonzero(rows < len(track_ids))
+    named = named[track_ids[rows[named]] == owners[named]]
     return rows[named], named
 
 
@@ -360,10 +354,18 @@ def _overlapping(tracks: TrackStore, asks: Indices, seen: Seen) -> tuple[Pairs, 
     return pairs, 1 - paired_iou(corners[pairs.tracks], seen.boxes_xyxy_px[pairs.detections])
 
 
+def _with_streaks(tracks: TrackStore, before: TrackStore | None = None) -> TrackStore:
+    """`tracks` of which the missed ones have the streak they had in `before`; else none."""
+    streaks = np.where(tracks.frames_since_update > 0, 0, tracks.streaks)
+    if before is not None:
+        theirs, rows = _owned(before.track_ids, tracks.track_ids)
+        missed = tracks.frames_since_update[rows] > 0
+        streaks[rows[missed]] = before.streaks[theirs[missed]]
+    return replace(tracks, streaks=streaks)
+
+
 def _merged(tracks: TrackStore, changed: TrackStore) -> TrackStore:
     """`tracks` in which the `changed` ones are as they are there, in order of id."""
-    if not len(changed):
-        return tracks
     joined = tracks.join(changed)
     others = ~np.isin(tracks.track_ids, changed.track_ids)
     rows = np.flatnonzero(np.concatenate([others, np.ones(len(changed), bool)]))
@@ -381,12 +383,13 @@ def _in_order(tracks: TrackStore) -> TrackStore:
 
 def _renamed(record: FrameRecord, became: Mapping[int, int]) -> FrameRecord:
     """The record of a frame in which tracks have the ids they took on later."""
-    old = np.array(sorted(became))
-    new = np.array([became[i] for i in old.tolist()])
+    old, new = np.array(sorted(became.items())).T
 
     def now(ids: Indices) -> Indices:
-        place = np.minimum(np.searchsorted(old, ids), len(old) - 1)
-        return np.where(old[place] == ids, new[place], ids)
+        which, places = _owned(old, ids)
+        ids = ids.copy()
+        ids[places] = new[which]
+        return ids
 
     return replace(
         record,

@@ -41,6 +41,7 @@ def near_pairs(
     reach: Float64Array,
     seen_centres: Float64Array,
     seen_reach: Float64Array,
+    stretch: Float64Array | None = None,
 ) -> Pairs:
     """Pairs whose centres are no further apart than both reaches together, along x and along y.
 
@@ -52,6 +53,7 @@ def near_pairs(
         reach: (N, 2).
         seen_centres: (M, 2) of the detections.
         seen_reach: (M, 2).
+        stretch: (N,) what both reaches are multiplied by; None: 1.
     """
     if not len(centres) or not len(seen_centres):
         none = np.zeros(0, np.int64)
@@ -60,13 +62,15 @@ def near_pairs(
     seen_x, seen_y = np.ascontiguousarray(seen_centres.T)  # (M,)
     reach_x, reach_y = np.ascontiguousarray(reach.T)
     seen_reach_x, seen_reach_y = np.ascontiguousarray(seen_reach.T)
-    strips = _Strips(seen_x, seen_y)
-    tracks, detections = strips.sections(
-        x, y, reach_x + seen_reach_x.max(), reach_y + seen_reach_y.max()
+    factor = np.ones(len(x)) if stretch is None else stretch
+    tracks, detections = _Strips(seen_x, seen_y).sections(
+        x, y, factor * (reach_x + seen_reach_x.max()), factor * (reach_y + seen_reach_y.max())
     )
-    near = np.abs(x[tracks] - seen_x[detections]) <= reach_x[tracks] + seen_reach_x[detections]
+    apart = np.abs(x[tracks] - seen_x[detections])
+    near = apart <= factor[tracks] * (reach_x[tracks] + seen_reach_x[detections])
     tracks, detections = tracks[near], detections[near]
-    near = np.abs(y[tracks] - seen_y[detections]) <= reach_y[tracks] + seen_reach_y[detections]
+    apart = np.abs(y[tracks] - seen_y[detections])
+    near = apart <= factor[tracks] * (reach_y[tracks] + seen_reach_y[detections])
     return Pairs(tracks[near], detections[near])
 
 

@@ -79,11 +79,8 @@ class Scene:
         """
         sides, centres = sides_and_centres(boxes_xyxy_px)
         seen_sides, seen_centres = sides_and_centres(self.seen.boxes_xyxy_px)
-        if growth is None:
-            return self.of_one_class(near_pairs(centres, sides / 2, seen_centres, seen_sides / 2))
-        factor = 1 + 2 * growth[:, None]
-        widest = factor.max(initial=1.0)
-        pairs = near_pairs(centres, factor * sides / 2, seen_centres, widest * seen_sides / 2)
+        stretch = None if growth is None else 1 + 2 * growth
+        pairs = near_pairs(centres, sides / 2, seen_centres, seen_sides / 2, stretch)
         return self.of_one_class(pairs)
 
     def within(self, centres: Float64Array, reach: Float64Array) -> Pairs:

@@ -108,7 +108,7 @@ def _turned(args: argparse.Namespace) -> Iterator[tuple[Step, tuple[Frame, Frame
     size_wh = parse_size(args.size)
     pictures = [
         next(iter(generate(scene))).image_bgr
-        for scene in _scenes(args, count=8, size_wh=size_wh, duration_s=0.1)
+        for scene in _scenes(args, count=min(8, args.pairs), size_wh=size_wh, duration_s=0.1)
     ]
     for path in args.pictures:
         pictures += read_pictures(path, count=8)
@@ -332,13 +332,16 @@ def _drive_table(rows: Mapping[str, Mapping[str, Numbers]]) -> str:
     keys = ('rotation_px', 'standing_place', 'place', 'course')
     header = ['by', *(f'{key.replace("_", " ")} {q}' for key in keys for q in ('p50', 'mean'))]
     shown = [
-        (name, *(f'{row[key][q]:.3f}' for key in keys for q in ('p50', 'mean')))
+        (
+            name,
+            *(_cell(row.get(key), q) for key in keys for q in ('p50', 'mean')),
+            _cell(row['unknown'], 'mean'),
+        )
         for name, row in rows.items()
     ]
-    return markdown_table(
-        (*header, 'unknown'),
-        [
-            (*cells, f'{row["unknown"]["mean"]:.3f}')
-            for cells, row in zip(shown, rows.values(), strict=True)
-        ],
-    )
+    return markdown_table((*header, 'unknown'), shown)
+
+
+def _cell(numbers: Numbers | None, key: str) -> str:
+    """Drives of two frames have no course."""
+    return '–' if numbers is None else f'{numbers[key]:.3f}'

@@ -1,8 +1,12 @@
 """What a bag says of the vehicle's rotation, the camera matrix and the mounting."""
 
+import json
+
 import numpy as np
 import pytest
+from rosbags.rosbag2 import StoragePlugin
 
+from mot_compress_ros import replay
 from mot_compress_ros.camera_motion import OPTICAL_FROM_BODY
 from mot_compress_ros.errors import InputError
 from mot_compress_ros.sources import open_motion, open_source, TurningFeed
@@ -15,8 +19,6 @@ K = [400.0, 0, 159.5, 0, 410.0, 95.5, 0, 0, 1]
 
 @pytest.fixture
 def storage():
-    from rosbags.rosbag2 import StoragePlugin
-
     return StoragePlugin.MCAP
 
 
@@ -256,3 +258,62 @@ def test_a_clock_that_was_set_back_throws_the_old_turnings_away():
     assert fed(feed, 9000) == [9000, 9100]
     assert fed(feed, 50) == [0, 100]
     assert fed(feed, 150) == [200]
+
+
+# --- what a replay makes of it
+
+CARS_RAD = np.array([-0.26, 0.0, 0.26])
+
+
+def heading_rad(t_s):
+    """To the left and to the right from one frame to the next, as far as the cars are apart."""
+    return 0.13 * np.cos(2 * np.pi * t_s / 0.2)
+
+
+def swaying_bag(bag_writer, folder, storage, *, frames=14):
+    writer = MotionWriter(bag_writer)
+    writer.camera_info(k=[260, 0, 159.5, 0, 260, 95.5, 0, 0, 1])
+    for n in range(frames):
+        image = np.full((192, 320, 3), 128, np.uint8)
+        for u in 159.5 + 260 * np.tan(CARS_RAD + heading_rad(n * 0.1)):
+            left, right = (round(float(np.clip(u + side, 0, 320))) for side in (-20, 20))
+            image[80:120, left:right] = (255, 0, 0)
+        bag_writer.image(image, stamp_ns=START_NS + n * 100_000_000)
+        for ms in range(100 * n, 100 * n + 100, 5):
+            rate = -0.13 * 10 * np.pi * np.sin(2 * np.pi * ms / 200)
+            writer.imu(ms, 0, 0, rate)
+    return bag_writer.write(folder / 'bag', storage)
+
+
+@pytest.mark.parametrize('motion_source', ['imu', 'none'])
+def test_a_replay_takes_the_motion_from_the_bag(
+    bag_writer, tmp_path, storage, scripted_bundle, motion_source
+):
+    bag = swaying_bag(bag_writer, tmp_path, storage)
+    texts = []
+    for attempt in ('one', 'two'):
+        out = tmp_path / attempt
+        given = ['--input', bag, '--model', scripted_bundle, '--output', out, '--no-video']
+        options = ['--quiet', '--set', f'camera_motion.source={motion_source}']
+        assert replay.main([str(a) for a in (*given, *options)]) == 0
+        texts.append((out / 'tracks.txt').read_bytes())
+    assert texts[0] == texts[1]
+    summary = json.loads((out / 'summary.json').read_text())
+    if motion_source == 'none':
+        assert swaps(texts[0].decode()) > 3, "the cars take each other's places"
+    else:
+        assert swaps(texts[0].decode()) == 0
+        assert summary['tracks']['total'] == 3
+        assert summary['counters']['camera_motion_unknown'] == 0
+
+
+def swaps(text):
+    """How often a car has another id than when it was seen last."""
+    known, count = {}, 0
+    for line in text.splitlines():
+        frame, number, x, _, width = (float(value) for value in line.split(',')[:5])
+        bearing = np.arctan((x + width / 2 - 159.5) / 260) - heading_rad((frame - 1) * 0.1)
+        car = int(np.abs(CARS_RAD - bearing).argmin())
+        count += known.get(car, number) != number
+        known[car] = number
+    return count

@@ -24,7 +24,7 @@ _ASPECT, _ASPECT_VELOCITY, _ASPECT_MEASURED = 1e-2, 1e-5, 1e-1
 class XyahModel:
     """x, y, a, h."""
 
-    noise: NoiseWeights = NoiseWeights()
+    noise: NoiseWeights
 
     @property
     def scale_powers(self) -> Float64Array:

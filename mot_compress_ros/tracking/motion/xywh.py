@@ -20,7 +20,7 @@ from mot_compress_ros.tracking.motion.noise import NoiseWeights
 class XywhModel:
     """x, y, w, h."""
 
-    noise: NoiseWeights = NoiseWeights()
+    noise: NoiseWeights
 
     @property
     def scale_powers(self) -> Float64Array:

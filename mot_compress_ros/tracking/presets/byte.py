@@ -25,6 +25,7 @@ DEFAULTS = TrackerConfig(
     iou_threshold=0.8,
     low_iou_threshold=0.5,
     tentative_iou_threshold=0.7,
+    duplicate_iou_distance=0.15,
     min_area_px2=10.0,
 )
 

@@ -34,6 +34,7 @@ DEFAULTS = TrackerConfig(
     embedding_threshold=0.4,
     iou_threshold=0.5,
     tentative_iou_threshold=0.7,
+    duplicate_iou_distance=0.15,
     min_area_px2=100.0,
 )
 
