@@ -88,14 +88,24 @@ class TrackerConfig:
         maximum=10.0,
     )
     buffer_max: float = option(
-        1.0, 'largest share that a box is grown by', minimum=0.0, maximum=10.0
+        0.5, 'largest share that a box is grown by', minimum=0.0, maximum=10.0
     )
     shape_weight: float = _share(0.2, 'weight of how much the sides of two boxes differ')
     score_share: float = _share(
         0.5, 'share of the overlap that is multiplied by the score of the detection'
     )
+    absence_weight: float = _share(
+        0.1,
+        'weight of the time since a lost track was seen, which counts fully after a second '
+        '(vehicle)',
+    )
     distance_weight: float = _share(0.0, 'weight of the squared Mahalanobis distance')
     embedding_weight: float = _share(0.0, 'weight of the cosine distance in the first round')
+    recovery_distance: float = _share(
+        0.0,
+        'largest cosine distance at which a track that no overlap found is found by its '
+        'embedding; 0: not at all (vehicle)',
+    )
     embedding_threshold: float = _share(
         0.4,
         'largest cosine distance of a match by appearance (fairmot: with a share of motion; '

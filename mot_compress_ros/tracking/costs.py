@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mot_compress_ros.tracking.kalman import CHI2_95_4DOF, Float64Array
-from mot_compress_ros.tracking.pairs import grown, paired_iou, Pairs
+from mot_compress_ros.tracking.pairs import grown, paired_iou, Pairs, sides_and_centres
 from mot_compress_ros.tracking.scene import Scene
 
 
@@ -46,11 +46,12 @@ def squared_mahalanobis(scene: Scene, pairs: Pairs) -> Float64Array:
     return np.asarray((off**2 / total[pairs.tracks]).sum(axis=1))
 
 
-def mahalanobis_reach(scene: Scene) -> Float64Array:
-    """(N, 2) how far from its track, along x and y, no detection passes the gate any more."""
+def within_gate(scene: Scene) -> Pairs:
+    """All pairs whose Mahalanobis distance can pass the gate, and few others."""
     motion, model = scene.tracks.motion, scene.tracks.model
     total = motion.position_variance + model.measured_variance(motion.position)
-    return np.asarray(np.sqrt(1.001 * CHI2_95_4DOF * total[:, :2]))
+    _, centres = sides_and_centres(scene.boxes)
+    return scene.within(centres, np.sqrt(1.001 * CHI2_95_4DOF * total[:, :2]))
 
 
 def fused_with_motion(

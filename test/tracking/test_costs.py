@@ -120,20 +120,20 @@ def test_mahalanobis_agrees_with_scipy(model, detect) -> None:
 
 
 @pytest.mark.parametrize('model', MODELS)
-def test_nothing_beyond_the_reach_passes_the_gate(model, detect) -> None:
-    """And along each axis the reach is no longer than it must be."""
-    scene = scene_of(detect([[100, 100, 140, 180]]), detect([square(0)]), model=model)
-    reach = costs.mahalanobis_reach(scene)[0]
-    shifts = np.array([[1.0, 0], [0, 1]]) * reach
-    shifts = np.concatenate([shifts * 0.999, shifts * 1.001])
-    shifted = np.array([100, 100, 140, 180]) + np.tile(shifts, 2)
-    looked = scene_of(
-        detect([[100, 100, 140, 180]]), detect(shifted, scores=falling(4)), model=model
+def test_the_gate_leaves_out_no_pair_that_passes_and_few_that_do_not(model, detect) -> None:
+    """Against all pairs, of detections ever further along x, y and both."""
+    box = np.array([100.0, 100, 140, 180])
+    steps = np.linspace(0, 60, 121)
+    shifts = np.concatenate([np.outer(steps, way) for way in ([1, 0], [0, -1], [-0.6, 0.8])])
+    scene = scene_of(
+        detect([box]),
+        detect(box + np.tile(shifts, 2), scores=falling(len(shifts))),
+        model=model,
     )
-    distance = costs.squared_mahalanobis(looked, all_pairs(looked))
-    assert (distance[:2] <= 1.001 * CHI2_95_4DOF).all()
-    assert (distance[2:] > CHI2_95_4DOF).all()
-    assert (costs.squared_mahalanobis(looked, all_pairs(looked))[:2] > 0.99 * CHI2_95_4DOF).all()
+    everything, found = all_pairs(scene), costs.within_gate(scene)
+    passing = costs.squared_mahalanobis(scene, everything) <= CHI2_95_4DOF
+    assert set(everything.detections[passing]) <= set(found.detections)
+    assert 3 < passing.sum() < len(found) < 1.3 * passing.sum() + 3
 
 
 def test_fusion_mixes_and_rules_out_beyond_the_gate() -> None:

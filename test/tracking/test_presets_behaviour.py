@@ -273,11 +273,35 @@ def test_botsort_does_not_follow_a_look_to_a_box_too_far_away(detect) -> None:
 
 
 def test_buffers_hold_a_small_fast_object_at_five_frames_per_second(detect) -> None:
-    """36 px a frame on a box of 30: no overlap, and at first no velocity is known."""
-    frames = [detect([square(100 + 36 * k, side=30)]) for k in range(10)]
+    """32 px a frame on a box of 30: no overlap, and at first no velocity is known."""
+    frames = [detect([square(100 + 32 * k, side=30)]) for k in range(10)]
     shown = ids(run(Tracker(TrackerConfig.of('vehicle')), frames, fps=5))
     assert shown == [[1]] * 10
     assert 1 not in ids(run(Tracker(TrackerConfig.of('byte')), frames, fps=5))[-1]
+
+
+# --- Further parts of `vehicle` ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(('weight', 'owner'), [(0.0, 1), (0.1, 2)])
+def test_a_track_that_is_seen_goes_before_one_that_was_lost(detect, weight: float, owner) -> None:
+    """One box comes between both, a little nearer to where the lost one would be."""
+    both = detect([square(100, side=80), square(180, side=80)], scores=[0.9, 0.8])
+    frames = [both] * 10 + [detect([square(180, side=80)])] * 12 + [detect([square(139, side=80)])]
+    config = TrackerConfig.of('vehicle', absence_weight=weight, buffer_growth=0.0)
+    assert ids(run(Tracker(config), frames))[-1] == [owner]
+
+
+@pytest.mark.parametrize(
+    ('distance', 'look', 'found'), [(0.0, 0, False), (0.3, 0, True), (0.3, 1, False)]
+)
+def test_recovery_finds_a_hidden_track_by_its_look_where_no_overlap_does(
+    detect, distance: float, look: int, *, found: bool
+) -> None:
+    frames = [detect([square(300, side=40)], looks=[0])] * 20 + [detect([])] * 25
+    frames += [detect([square(352, side=40)], looks=[look])] * 2
+    config = TrackerConfig.of('vehicle', recovery_distance=distance)
+    assert (ids(run(Tracker(config), frames))[-1] == [1]) is found
 
 
 # --- Class gating, for all ----------------------------------------------------------------------

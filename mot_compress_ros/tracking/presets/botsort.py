@@ -1,7 +1,11 @@
 """BoT-SORT (Aharon et al. 2022): ByteTrack with a filter of width and height and with appearance.
 
-Its camera-motion compensation is not part of a preset: `Tracker.update` takes a homography, and
-the pipeline's `camera_motion.source` says where it comes from.
+With ByteTrack's differences (presets/byte.py), and:
+
+- the compensation of the camera's motion is not part of a preset: `Tracker.update` takes a
+  homography, and the pipeline's `camera_motion.source` says where it comes from;
+- as published, the smaller of both distances decides. Of look-alikes that overlap, appearance
+  says the same of all, and so it cannot tell them apart.
 """
 
 from __future__ import annotations

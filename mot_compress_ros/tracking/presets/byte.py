@@ -1,6 +1,7 @@
 """ByteTrack (Zhang et al. 2022): weak detections keep the tracks that the strong ones left over.
 
-As in FairMOT, a lost track is forgotten by the clock and tentative tracks are predicted too.
+With these differences: tracks and detections of different classes never match, a lost track is
+forgotten by the clock and tentative tracks are predicted too, as in presets/fairmot.py.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ import numpy as np
 from mot_compress_ros.tracking import costs
 from mot_compress_ros.tracking.config import TrackerConfig
 from mot_compress_ros.tracking.kalman import Float64Array
-from mot_compress_ros.tracking.pairs import BoolArray, Pairs, sides_and_centres
+from mot_compress_ros.tracking.pairs import BoolArray, Pairs
 from mot_compress_ros.tracking.pools import tentative
 from mot_compress_ros.tracking.rounds import Round
 from mot_compress_ros.tracking.scene import Scene
@@ -53,7 +53,7 @@ def rounds(config: TrackerConfig) -> tuple[Round, ...]:
         Round(
             tracks=lambda scene: scene.confirmed | scene.lost,
             detections=Scene.everything_seen,
-            pairs=_within_gate,
+            pairs=costs.within_gate,
             cost=appearance,
             limit=config.embedding_threshold,
         ),
@@ -72,11 +72,6 @@ def rounds(config: TrackerConfig) -> tuple[Round, ...]:
             limit=config.tentative_iou_threshold,
         ),
     )
-
-
-def _within_gate(scene: Scene) -> Pairs:
-    _, centres = sides_and_centres(scene.boxes)
-    return scene.within(centres, costs.mahalanobis_reach(scene))
 
 
 def _by_overlap(scene: Scene) -> BoolArray:

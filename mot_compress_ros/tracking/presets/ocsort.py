@@ -4,6 +4,13 @@
 - Recovery (OCR): what is left is compared with where the tracks were last seen, not predicted.
 - Re-update (ORU): a track that is found again has its filter run over the way it must have taken.
 - Published is the box of the detection.
+
+With these differences:
+
+- tracks and detections of different classes never match, and a lost track is forgotten by the
+  clock;
+- the filter takes in the detection that ends a gap once; the published code does so twice;
+- the detection that begins a track counts as seen: recovery and momentum work from there on.
 """
 
 from __future__ import annotations

@@ -1,7 +1,10 @@
 """SORT (Bewley et al. 2016): one assignment by overlap, short memory.
 
-The published code counts frames; `lost_buffer_s` gives a track the two chances it has there at
-30 FPS (max_age 1).
+With these differences:
+
+- tracks and detections of different classes never match;
+- a track is forgotten by the clock. `lost_buffer_s` gives it the two chances that it has in the
+  published code (max_age 1) at 30 FPS; at a lower rate it has one.
 """
 
 from __future__ import annotations

@@ -13,11 +13,15 @@ and `experiments tracking --ablate` measures each again.
 - Half of the overlap is weighted by the score (`score_share`). Hypothesis: ByteTrack's product
   of overlap and score stops poor detections from stealing tracks, but with a network whose scores
   are low it also breaks tracks. Kept at the half.
-- Weak detections keep the tracks of the last frame alive (`high_score`). Kept.
+- A track that is seen goes before one that was lost (`absence_weight`). Hypothesis: where both
+  fit, the detection is that of the object in front. Kept: fewer switches.
+- Weak detections keep the tracks of the last frame alive (`high_score`), by plain overlap.
+  Hypothesis: a weak detection that needs a grown box is another object. Kept.
 - A lost track next to a seen one stays (`duplicate_iou_distance`): it is the one that is hidden.
 - Small boxes are published (`min_area_px2`): a car far away is one.
-- The Mahalanobis distance (`distance_weight`), the direction (`direction_weight`) and the
-  embedding (`embedding_weight`) stay out of the cost: none helped more than it hurt.
+- The Mahalanobis distance (`distance_weight`), the direction (`direction_weight`), the embedding
+  (`embedding_weight`) and the embedding alone for what overlap did not find
+  (`recovery_distance`) stay out: none helped more than it hurt.
 """
 
 from __future__ import annotations
@@ -49,15 +53,18 @@ PARTS: Mapping[str, Mapping[str, float | str]] = {
     'score in the overlap': {'score_share': 0.0},
     'all of the score': {'score_share': 1.0, 'iou_threshold': 0.8},
     'no duplicates': {'duplicate_iou_distance': 0.15},
+    'seen before lost': {'absence_weight': 0.0},
     'weak detections': {'min_score': 0.3},
     'width and height in the filter': {'motion_model': 'xyah'},
     'small boxes': {'min_area_px2': 100.0},
     'with the Mahalanobis distance': {'distance_weight': 0.1},
     'with the direction': {'direction_weight': 0.1, 'direction_frames': 3},
     'with the embedding': {'embedding_weight': 0.3},
+    'with recovery by the embedding': {'recovery_distance': 0.3},
 }
 """What a row of the ablation is called, and the options that switch a part off (or on)."""
 
+_LONG_ABSENCE_PERIODS = 30.0  # a second
 _UNKNOWN_LOOKS = 0.3  # cosine distance of a pair that cannot be compared: neither alike nor not
 
 
@@ -86,25 +93,49 @@ def rounds(config: TrackerConfig) -> tuple[Round, ...]:
         scored = 1 - config.score_share + config.score_share * scores
         distance = 1 - (1 - overlap(scene, pairs)) * scored
         cost = distance + config.shape_weight * costs.shape_distance(scene, pairs)
+        cost = cost + config.absence_weight * scene.once(_absence)[pairs.tracks]
         for weight, term in _TERMS:
             if getattr(config, weight):
                 cost = cost + getattr(config, weight) * term(scene, pairs)
         return np.where(distance <= config.iou_threshold, cost, np.inf)
 
     # No sum of the terms may rule out what the overlap allows.
-    limit = config.iou_threshold + config.shape_weight
+    limit = config.iou_threshold + config.shape_weight + config.absence_weight
     limit += sum(getattr(config, weight) for weight, _ in _TERMS)
-    return (
+    passes = (
         Round(tracks=confirmed_or_lost, detections=strong, pairs=near, cost=fit, limit=limit),
         Round(
             tracks=confirmed,
             detections=scoring_less(than=config.high_score),
-            pairs=near,
-            cost=overlap,
+            pairs=lambda scene: scene.touching,
+            cost=costs.iou_distance,
             limit=config.low_iou_threshold,
         ),
         Round(tracks=tentative, detections=strong, pairs=near, cost=fit, limit=limit),
     )
+    return passes + ((_recovery(config),) if config.recovery_distance else ())
+
+
+def _recovery(config: TrackerConfig) -> Round:
+    """Confirmed and lost tracks that nothing overlapped: by appearance in the gate of motion."""
+
+    def looks(scene: Scene, pairs: Pairs) -> Float64Array:
+        beyond = costs.squared_mahalanobis(scene, pairs) > CHI2_95_4DOF
+        return np.where(beyond, np.inf, costs.embedding_distance(scene, pairs))
+
+    return Round(
+        tracks=confirmed_or_lost,
+        detections=scoring(at_least=config.high_score),
+        pairs=costs.within_gate,
+        cost=looks,
+        limit=config.recovery_distance,
+    )
+
+
+def _absence(scene: Scene) -> Float64Array:
+    """(N,) how long a track has been lost, in 0..1."""
+    periods = scene.unseen_periods / _LONG_ABSENCE_PERIODS
+    return np.where(scene.lost, np.minimum(periods, 1.0), 0.0)
 
 
 def _gated_distance(scene: Scene, pairs: Pairs) -> Float64Array:
