@@ -2,14 +2,20 @@
 
 Rectangles of pure red, green and blue are what the scripted backend sees as pedestrian, cyclist
 and vehicle. Only whole-number arithmetic: the pixels are the same on every machine.
+
+Painted objects never change their size and are always as sure, and so most presets of the tracker
+agree about them: these clips test the pipeline. What tells the presets apart is in
+`golden_detections`.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+import golden_detections as recorded
 import numpy as np
 
 from mot_compress_ros.datatypes import Frame
+from mot_compress_ros.tracking import PRESETS
 
 SIZE_WH = (320, 192)
 STEP_NS = 100_000_000
@@ -19,12 +25,18 @@ RED, GREEN, BLUE = (0, 0, 255), (0, 255, 0), (255, 0, 0)  # BGR
 
 @dataclass(frozen=True)
 class ReplayCase:
-    """A clip, the options it is replayed with, and how far boxes may be off."""
+    """A clip, the options it is replayed with, and how far boxes may be off.
+
+    `seen` says what is seen in frame k where the clip has no pictures; `rotations` is what a
+    gyroscope measured.
+    """
 
     name: str
     clip: Callable[[], Iterator[Frame]]
     options: dict = field(default_factory=dict)
     has_teacher: bool = False
+    seen: Callable[[int], list[recorded.Seen]] | None = None
+    rotations: Callable[[], list[tuple[int, tuple[float, float, float]]]] | None = None
     box_tolerance_px: float = 0.01
     score_tolerance: float = 1e-6
 
@@ -89,6 +101,17 @@ def resolution_change():
         yield painted(i, scene, size_wh=(zoom * SIZE_WH[0], zoom * SIZE_WH[1]))
 
 
+def recorded_case(name, preset, **more):
+    """A clip without pictures, as a preset of the tracker follows it."""
+    return ReplayCase(
+        f'{name}_{preset}',
+        getattr(recorded, name),
+        {'tracker.preset': preset, **more.pop('options', {})},
+        seen=getattr(recorded, f'{name}_seen'),
+        **more,
+    )
+
+
 CASES = {
     case.name: case
     for case in (
@@ -100,5 +123,16 @@ CASES = {
         ReplayCase('dropped_frames', dropped_frames),
         ReplayCase('broken_clock', broken_clock),
         ReplayCase('resolution_change', resolution_change),
+        *(recorded_case('junction', preset) for preset in PRESETS),
+        recorded_case('rivals', 'vehicle'),
+        *(
+            recorded_case(
+                'turn',
+                preset,
+                options={'camera_motion.source': 'imu'},
+                rotations=recorded.turn_rotations,
+            )
+            for preset in ('vehicle', 'ocsort')
+        ),
     )
 }

@@ -5,9 +5,11 @@ import json
 from pathlib import Path
 import tempfile
 
+from golden_detections import CAMERA_MATRIX, Recorded, SIZE_WH
+
 from mot_compress_ros.inference.backends.scripted import write_scripted_bundle
 from mot_compress_ros.options import from_mapping
-from mot_compress_ros.pipeline import build_pipeline, PipelineConfig
+from mot_compress_ros.pipeline import build_pipeline, Pipeline, PipelineConfig
 
 REFS = Path(__file__).parent / 'refs'
 COMMIT_FILE = REFS / 'COMMIT'
@@ -16,15 +18,30 @@ EXACT = ('id', 'state', 'class', 'hits', 'age')
 
 def replay_case(case):
     """One dictionary per frame: stamp, model role and tracks; wall time never enters."""
+    config = from_mapping(PipelineConfig, case.options)
+    pipeline = _recorded(case, config) if case.seen else _painted(case, config)
+    return [_row(frame, pipeline.step([frame])[0]) for frame in case.clip()]
+
+
+def _painted(case, config):
+    """The pipeline with the network that sees painted rectangles."""
     with tempfile.TemporaryDirectory() as folder:
         bundles = [str(write_scripted_bundle(Path(folder) / n)) for n in ('student', 'teacher')]
-        pipeline = build_pipeline(
+        return build_pipeline(
             cameras=['camera'],
             model=bundles[0],
             teacher=bundles[1] if case.has_teacher else '',
-            config=from_mapping(PipelineConfig, case.options),
+            config=config,
         )
-    return [_row(frame, pipeline.step([frame])[0]) for frame in case.clip()]
+
+
+def _recorded(case, config):
+    """The pipeline with a network that says what is known beforehand, and a known camera."""
+    pipeline = Pipeline(cameras=['camera'], student=Recorded(case.seen), config=config)
+    pipeline.set_intrinsics('camera', CAMERA_MATRIX, size_wh=SIZE_WH)
+    for stamp_ns, rate_rad_s in case.rotations() if case.rotations else ():
+        pipeline.observe_rotation(stamp_ns=stamp_ns, angular_velocity_rad_s=rate_rad_s)
+    return pipeline
 
 
 def _row(frame, tracks):
