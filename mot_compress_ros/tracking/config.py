@@ -42,6 +42,13 @@ class TrackerConfig:
         minimum=1e-4,
         maximum=1.0,
     )
+    cover_noise: float = option(
+        0.0,
+        'how much noisier the measurement of a box is that a nearer one covers: its variance '
+        'grows by this times the covered share',
+        minimum=0.0,
+        maximum=100.0,
+    )
     min_score: float = _share(
         0.1,
         'detections below this score are ignored altogether; 0 uses all that decode.min_score '

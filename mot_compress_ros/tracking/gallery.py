@@ -66,16 +66,39 @@ class Gallery:
         An exponential moving average, renormalised; the first embedding is taken as it is.
         Embeddings without length carry nothing and change nothing.
         """
-        fresh, usable = unit_length(embeddings)
-        rows, fresh = rows[usable], fresh[usable]
         if not len(rows):
             return self
-        old = self.space(space, dim=embeddings.shape[1])
-        vectors, known = old.vectors.copy(), old.known.copy()
-        mixed, _ = unit_length(momentum * vectors[rows] + (1 - momentum) * fresh)
-        vectors[rows] = np.where(known[rows, None], mixed, fresh)
-        known[rows] = True
+        fresh, usable = unit_length(embeddings)
+        if not usable.all():
+            rows, fresh = rows[usable], fresh[usable]
+        return self.blend_units(rows, fresh, space=space, momentum=momentum)
+
+    def blend_units(
+        self, rows: NDArray[np.int64], fresh: Float32Array, *, space: str, momentum: float
+    ) -> Gallery:
+        """The same for embeddings `fresh` (K, D) that have unit length."""
+        if not len(rows):
+            return self
+        old = self.space(space, dim=fresh.shape[1])
+        vectors, known = old.vectors.copy(), old.known
+        mixed, _ = unit_length(momentum * vectors.take(rows, 0) + (1 - momentum) * fresh)
+        before = known[rows]
+        if not before.all():
+            mixed = np.where(before[:, None], mixed, fresh)
+            known = known.copy()
+            known[rows] = True
+        vectors[rows] = mixed
         return Gallery(self.size, {**self.spaces, space: Remembered(vectors, known)})
+
+    def put(self, rows: NDArray[np.int64], other: Gallery) -> Gallery:
+        """A gallery in which `rows` are those of `other`, in the spaces that it has."""
+        spaces = dict(self.spaces)
+        for name, theirs in other.spaces.items():
+            mine = self.space(name, dim=theirs.vectors.shape[1])
+            vectors, known = mine.vectors.copy(), mine.known.copy()
+            vectors[rows], known[rows] = theirs.vectors, theirs.known
+            spaces[name] = Remembered(vectors, known)
+        return Gallery(self.size, spaces)
 
     def join(self, other: Gallery) -> Gallery:
         """The tracks of this gallery, then those of `other`."""
@@ -93,7 +116,9 @@ class Gallery:
 
 def unit_length(vectors: Float32Array) -> tuple[Float32Array, BoolArray]:
     """`vectors` (N, D) scaled to length 1, and which (N,) had a length to scale."""
-    length = np.linalg.norm(vectors, axis=1)  # (N,)
+    length = np.sqrt(np.add.reduce(vectors * vectors, axis=1))  # (N,)
     usable = length > 1e-6
+    if usable.all():
+        return vectors / length[:, None], usable
     scale = np.where(usable, length, 1).astype(np.float32)
     return vectors / scale[:, None], usable

@@ -17,7 +17,7 @@ All functions are pure. Tracks do not influence each other.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,7 +58,17 @@ class KalmanState:
 
     def __getitem__(self, rows: Rows) -> KalmanState:
         """Rows chosen by a mask or an index array, as a copy."""
-        return KalmanState(*(getattr(self, f.name)[rows] for f in fields(self)))
+        return KalmanState(*(column[rows] for column in self._columns))
+
+    @property
+    def _columns(self) -> tuple[Float64Array, ...]:
+        return (
+            self.position,
+            self.velocity,
+            self.position_variance,
+            self.cross_covariance,
+            self.velocity_variance,
+        )
 
     @property
     def mean(self) -> Float64Array:
@@ -77,21 +87,22 @@ class KalmanState:
 
     def join(self, other: KalmanState) -> KalmanState:
         """These tracks, then those of `other`."""
-        return KalmanState(
-            *(
-                np.concatenate([getattr(self, f.name), getattr(other, f.name)])
-                for f in fields(self)
-            )
-        )
+        both = zip(self._columns, other._columns, strict=True)
+        return KalmanState(*(np.concatenate(columns) for columns in both))
 
     def put(self, rows: Rows, other: KalmanState) -> KalmanState:
         """A copy in which `rows` are those of `other`."""
-        columns = []
-        for f in fields(self):
-            column = getattr(self, f.name).copy()
-            column[rows] = getattr(other, f.name)
-            columns.append(column)
-        return KalmanState(*columns)
+        changed = [column.copy() for column in self._columns]
+        for column, values in zip(changed, other._columns, strict=True):
+            column[rows] = values
+        return KalmanState(*changed)
+
+    def where(self, chosen: NDArray[np.bool_], other: KalmanState) -> KalmanState:
+        """These states where `chosen` (N,), else those of `other`, N too."""
+        changed, others = [column.copy() for column in self._columns], ~chosen[:, None]
+        for column, values in zip(changed, other._columns, strict=True):
+            np.copyto(column, values, where=others)
+        return KalmanState(*changed)
 
     @classmethod
     def at_rest(

@@ -56,8 +56,7 @@ def moved(
         dt_periods=dt_periods,
         camera_motion=camera_motion,
     )
-    return replace(
-        tracks,
+    return tracks.having(
         motion=motion,
         ages=tracks.ages + 1,
         frames_since_update=tracks.frames_since_update + 1,
@@ -91,20 +90,25 @@ def with_hits(
     *,
     stamp_ns: int,
     warm_up: bool,
+    others_missed: bool = True,
 ) -> TrackStore:
-    """The tracks after the matched ones were given their detections; the others are missed."""
+    """The tracks after the matched ones were given their detections; the others are missed.
+
+    With `others_missed` off, the others stay as they are.
+    """
     hit, given = matches.tracks, seen[matches.detections]
     # A weak detection is a bad likeness: half hidden, or of something else.
     learns = given.comparable & (given.scores >= config.high_score)
     measured = tracks.model.measure(given.boxes_xyxy_px)
-    corrected = _corrected(tracks[hit], measured, config, stamp_ns=stamp_ns)
-    streaks = np.zeros_like(tracks.streaks)
+    noise = measured_noise(seen, config)[matches.detections]
+    corrected = _corrected(tracks, hit, measured, config, noise=noise, stamp_ns=stamp_ns)
+    streaks = np.zeros_like(tracks.streaks) if others_missed else tracks.streaks.copy()
     streaks[hit] = tracks.streaks[hit] + 1
+    states = _states_after(tracks, streaks, hit, config, warm_up=warm_up)
     hits = tracks.hits.copy()
     hits[hit] += 1
-    return replace(
-        tracks,
-        states=_states_after(tracks, streaks, hit, config, warm_up=warm_up),
+    return tracks.having(
+        states=states if others_missed else _put(tracks.states, hit, states[hit]),
         hits=hits,
         streaks=streaks,
         scores=_put(tracks.scores, hit, given.scores),
@@ -225,17 +229,33 @@ def _one_frame_older(tracks: TrackStore) -> Float64Array:
     return np.concatenate([latest[:, None], tracks.recent_xyxy_px[:, :-1]], axis=1)
 
 
+def measured_noise(seen: Seen, config: TrackerConfig) -> Float64Array:
+    """(M,) how many times its usual variance the measurement of each detection has."""
+    if not config.cover_noise:
+        return np.ones(len(seen))
+    return np.asarray(1 + config.cover_noise * seen.covered)
+
+
 def _corrected(
-    tracks: TrackStore, measured: Float64Array, config: TrackerConfig, *, stamp_ns: int
+    tracks: TrackStore,
+    hit: Int64Array,
+    measured: Float64Array,
+    config: TrackerConfig,
+    *,
+    noise: Float64Array,
+    stamp_ns: int,
 ) -> KalmanState:
-    """The states of tracks after measurement i was given to track i."""
-    model, motion = tracks.model, tracks.motion
-    variance = model.measured_variance(motion.position)
+    """The states of tracks `hit` after measurement i, `noise[i]` noisier, went to `hit[i]`."""
+    model, motion = tracks.model, tracks.motion[hit]
+    variance = noise[:, None] * model.measured_variance(motion.position)
     corrected = kalman.update(motion, measured, measured_variance=variance)
-    again = np.flatnonzero(tracks.frames_since_update > 1)
-    if not config.re_update or not len(again):
+    if not config.re_update:
         return corrected
-    return corrected.put(again, re_updated(tracks[again], measured[again], stamp_ns=stamp_ns))
+    again = np.flatnonzero(tracks.frames_since_update[hit] > 1)
+    if not len(again):
+        return corrected
+    missed = tracks[hit[again]]
+    return corrected.put(again, re_updated(missed, measured[again], stamp_ns=stamp_ns))
 
 
 def _states_after(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from mot_compress_ros.datatypes import Detections
 from mot_compress_ros.tracking.gallery import unit_length
 from mot_compress_ros.tracking.kalman import Float64Array
-from mot_compress_ros.tracking.pairs import BoolArray, Indices
+from mot_compress_ros.tracking.pairs import BoolArray, Indices, near_pairs, sides_and_centres
 
 _MIN_SIDE_PX = 1.0  # below a pixel a box has no aspect
 _MAX_COORDINATE_PX = 1e6  # no image is that large; keeps every square finite
@@ -38,6 +39,21 @@ class Seen:
 
     def __len__(self) -> int:
         return len(self.boxes_xyxy_px)
+
+    @cached_property
+    def covered(self) -> Float64Array:
+        """(M,) the largest share of a box that one nearer box covers.
+
+        Nearer is what reaches further down in the image: its object stands closer on the road.
+        """
+        corners, (sides, centres) = self.boxes_xyxy_px, sides_and_centres(self.boxes_xyxy_px)
+        pairs = near_pairs(centres, sides / 2, centres, sides / 2)
+        pairs = pairs[corners[pairs.tracks, 3] < corners[pairs.detections, 3]]
+        a, b = corners[pairs.tracks], corners[pairs.detections]
+        shared = np.maximum(np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2]), 0)
+        share = np.zeros(len(self))
+        np.maximum.at(share, pairs.tracks, (shared / sides[pairs.tracks]).prod(axis=1))
+        return share
 
     def __getitem__(self, rows: BoolArray | Indices) -> Seen:
         """Rows chosen by a mask or an index array."""

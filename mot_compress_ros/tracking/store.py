@@ -72,6 +72,12 @@ class TrackStore:
         columns: dict[str, Any] = {name: getattr(self, name)[rows] for name in _COLUMNS}
         return TrackStore(model=self.model, **columns)
 
+    def having(self, **columns: Any) -> TrackStore:
+        """These tracks with other `columns`; `dataclasses.replace` in a quarter of the time."""
+        changed = object.__new__(TrackStore)
+        changed.__dict__.update(self.__dict__, **columns)
+        return changed
+
     def join(self, newer: TrackStore) -> TrackStore:
         """These tracks, then `newer` ones, whose ids are all greater."""
         if not len(newer):

@@ -28,6 +28,7 @@ import threadpoolctl
 from mot_compress_ros.console import complain, ProgressLine, say
 from mot_compress_ros.errors import InvalidOptionError
 from mot_compress_ros.options import from_mapping
+from offline_training.benchmarks.association_late import FRAMES_LATE, measure_late
 from offline_training.benchmarks.association_rivals import MEMBERS
 from offline_training.benchmarks.association_scene import (
     crowd_frames,
@@ -72,6 +73,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='N',
         help='objects; scoring more takes longer than tracking them',
     )
+    parser.add_argument(
+        '--late',
+        nargs='*',
+        type=int,
+        default=list(FRAMES_LATE),
+        metavar='FRAMES',
+        help='how late results are of which `update_late` is timed; none: it is left out',
+    )
     parser.add_argument('--threads', type=int, default=1, help='of linear algebra (BLAS)')
     parser.add_argument('--profile', metavar='NAME', help='only say where the time of one goes')
     parser.add_argument('--plot', type=Path, help='draw the times here: SVG or PNG')
@@ -110,6 +119,8 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         raise InvalidOptionError(
             '--frames, --repeats and --threads: at least 1; --warm-up: at least 0'
         )
+    if min(args.late, default=0) < 0:
+        raise InvalidOptionError(f'--late {min(args.late)}: expected at least 0 frames')
     members, missing = _members(args.contestants)
     for name, module in members.items():
         module.make(name, fps=args.fps)  # loads its libraries, whose threads are limited then
@@ -127,6 +138,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
                 for name, of_one in turns.items():
                     results[name][str(n)] = _summary(of_one, frames, scored=n <= args.score_up_to)
             line.update(len(objects) * args.repeats * len(members), lambda: 'done')
+        late = _late(args) if args.late else None
     return {
         'kind': 'benchmark association',
         'command': command_line(),
@@ -147,11 +159,24 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         'reference': REFERENCE,
         'scenes': scenes,
         'missing': missing,
+        'late': late,
         'contestants': {
             name: {'package': _with_version(module.package()), 'objects': results[name]}
             for name, module in members.items()
         },
     }
+
+
+def _late(args: argparse.Namespace) -> dict[str, Any]:
+    return measure_late(
+        REFERENCE,
+        sorted(set(args.late)),
+        frames=args.frames,
+        warm_up=args.warm_up,
+        repeats=args.repeats,
+        fps=args.fps,
+        seed=args.seed,
+    )
 
 
 def _members(asked: Sequence[str] | None) -> tuple[dict[str, ModuleType], dict[str, str]]:

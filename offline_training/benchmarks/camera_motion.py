@@ -21,7 +21,6 @@ from mot_compress_ros.console import ProgressLine, say
 from mot_compress_ros.errors import InvalidOptionError
 from offline_training.command_options import parse_size
 from offline_training.environment import command_line, describe_environment
-from offline_training.evaluation.tables import markdown_table
 from offline_training.report_files import check_writable, write_report
 
 if TYPE_CHECKING:
@@ -63,9 +62,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure, print and write; returns the exit code."""
+    from offline_training.evaluation.results_sections.benchmark_camera_motion import (
+        camera_motion_tables,
+    )
+
     check_writable(args.json)
     report = measure(args)
-    say(tables(report))
+    say(camera_motion_tables(report))
     if args.json:
         write_report(args.json, report)
     return 0
@@ -296,52 +299,3 @@ def _spread(values: Sequence[float]) -> Numbers:
         **{f'p{q}': float(np.percentile(values, q)) for q in (50, 95)},
         'n': len(values),
     }
-
-
-# --- on paper
-
-
-def tables(report: Mapping[str, object]) -> str:
-    """The measurements as Markdown."""
-    size, scene = ('x'.join(map(str, report[k])) for k in ('size_wh', 'scene_size_wh'))  # type: ignore[call-overload]
-    parts = [f'{size}, {report["pairs"]} pairs of pictures', _stage_table(report)]
-    parts += ['error in pixels where the turn is known', _turn_table(report)]
-    for stride, rows in report['drives'].items():  # type: ignore[attr-defined]
-        parts += [f'rendered drives {scene}, every {stride}. frame of 15 a second']
-        parts += [_drive_table(rows)]
-    return '\n\n'.join(parts)
-
-
-def _stage_table(report: Mapping[str, object]) -> str:
-    rows = [
-        (stage, *(f'{row[key]:.2f}' for key in ('p50_ms', 'p95_ms')))
-        for stage, row in report['stages'].items()  # type: ignore[attr-defined]
-    ]
-    return markdown_table(('stage', 'p50 ms', 'p95 ms'), rows)
-
-
-def _turn_table(report: Mapping[str, object]) -> str:
-    rows = [
-        (name, *(f'{row[key]:.2f}' for key in ('p50', 'p95', 'mean')), str(row['unknown']))
-        for name, row in report['turned_pictures'].items()  # type: ignore[attr-defined]
-    ]
-    return markdown_table(('by', 'p50', 'p95', 'mean', 'unknown'), rows)
-
-
-def _drive_table(rows: Mapping[str, Mapping[str, Numbers]]) -> str:
-    keys = ('rotation_px', 'standing_place', 'place', 'course')
-    header = ['by', *(f'{key.replace("_", " ")} {q}' for key in keys for q in ('p50', 'mean'))]
-    shown = [
-        (
-            name,
-            *(_cell(row.get(key), q) for key in keys for q in ('p50', 'mean')),
-            _cell(row['unknown'], 'mean'),
-        )
-        for name, row in rows.items()
-    ]
-    return markdown_table((*header, 'unknown'), shown)
-
-
-def _cell(numbers: Numbers | None, key: str) -> str:
-    """Drives of two frames have no course."""
-    return '–' if numbers is None else f'{numbers[key]:.3f}'

@@ -49,9 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='[PRESET.]OPTION=VALUE',
         help='option of the tracker, of all presets or of one',
     )
-    parser.add_argument(
-        '--ablate', action='store_true', help='vehicle without each of its parts too'
-    )
+    parser.add_argument('--ablate', action='store_true', help='measure each change of vehicle too')
     parser.add_argument(
         '--published-scores',
         action='store_true',

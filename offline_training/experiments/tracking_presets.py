@@ -1,4 +1,4 @@
-"""The presets that are compared, at the operating point of the detectors, and parts switched off.
+"""The presets that are compared, at the operating point of the detectors, and changes of ours.
 
 Score thresholds belong to a detector: ByteTrack's 0.6 was set for YOLOX and leaves next to nothing
 of a heat map's scores. So that rows differ by association alone, the published trackers run at
@@ -19,6 +19,7 @@ from mot_compress_ros.tracking import PRESETS, TrackerConfig
 from offline_training.command_options import typed
 
 OURS = 'vehicle'
+CHANGED = f'{OURS}, '  # begins the name of a row of the ablation
 _TWO_BANDS: Mapping[str, object] = {'high_score': 0.3, 'new_track_score': 0.4}
 OPERATING_POINT: Mapping[str, Mapping[str, object]] = {
     'sort': {'min_score': 0.2, 'new_track_score': 0.2},
@@ -42,7 +43,7 @@ def preset_configs(
         names: presets, in order; none of them: all.
         settings: `OPTION=VALUE` for all of them, `PRESET.OPTION=VALUE` for one.
         published_scores: whether the score thresholds stay as published.
-        ablate: whether `vehicle` comes without each of its parts too.
+        ablate: whether `vehicle` comes with each of its changes too.
 
     Raises:
         InputError: a preset is unknown.
@@ -57,21 +58,21 @@ def preset_configs(
         values = {**point, **_settings_of(name, settings)}
         configs[name] = TrackerConfig.of(name, **values)
         if ablate and name == OURS:
-            for part, changes in parts().items():
-                configs[f'{OURS} without {part}'] = TrackerConfig.of(name, **{**values, **changes})
+            for change, options in changes().items():
+                configs[f'{CHANGED}{change}'] = TrackerConfig.of(name, **{**values, **options})
     return configs
 
 
-def parts() -> Mapping[str, Mapping[str, Any]]:
-    """The parts of `vehicle`: name -> options that switch it off.
+def changes() -> Mapping[str, Mapping[str, Any]]:
+    """The changes of `vehicle` that are measured: name -> options.
 
     Raises:
         InputError: the preset does not name any.
     """
     module = importlib.import_module('mot_compress_ros.tracking.presets.vehicle')
-    found: Mapping[str, Mapping[str, Any]] = getattr(module, 'PARTS', {})
+    found: Mapping[str, Mapping[str, Any]] = getattr(module, 'CHANGES', {})
     if not found:
-        raise InputError(f'{module.__name__}: names no PARTS, so there is nothing to switch off')
+        raise InputError(f'{module.__name__}: names no CHANGES, so there is nothing to measure')
     return found
 
 

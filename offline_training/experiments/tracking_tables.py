@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from statistics import mean
 
 from offline_training.evaluation.tables import markdown_table
+from offline_training.experiments.tracking_ablation import ablation_table
 from offline_training.experiments.tracking_cases import DROPPED, FULL
-from offline_training.experiments.tracking_presets import OURS
+from offline_training.experiments.tracking_presets import CHANGED, OURS
 from offline_training.experiments.tracking_results import PresetRow
 
 TOLERANCE = 0.003  # HOTA that `vehicle` may be behind the best
@@ -28,13 +29,14 @@ def grid_of(rows: Sequence[PresetRow]) -> Grid:
 
 def all_tables(rows: Sequence[PresetRow]) -> str:
     """Every table and the verdict: what stands between the markers of a page."""
-    grid = grid_of(rows)
+    grid = grid_of([row for row in rows if not row.preset.startswith(CHANGED)])
     sections = [
         ('### HOTA, every frame', hota_table(grid, keys_at(grid, FULL))),
         ('### HOTA on the frame-rate ladder', hota_table(grid, ladder_rates(grid))),
         ('### Means over the ladder', ladder_means_table(grid)),
         ('### HOTA, a fifth of the frames missing', hota_table(grid, keys_at(grid, DROPPED))),
         (f'### Where `{OURS}` is behind', verdict(grid)),
+        (f'### What the parts of `{OURS}` are worth', ablation_table(rows)),
         ('### All measures, every frame', detail_table(grid, [[k] for k in keys_at(grid, FULL)])),
         ('### All measures, means over the ladder', detail_table(grid, ladders(grid))),
     ]

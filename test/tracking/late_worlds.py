@@ -63,3 +63,22 @@ def street(detect: Detect, k: int, *, looks: bool = True) -> Detections:
     boxes = [box(k), box(k, x=500, speed=-1), box(k, x=900, y=300, speed=0.5)]
     noisy = np.array(boxes) + rng.normal(0, 0.5, (3, 4))
     return detect(noisy, looks=[0, 1, 2] if looks else None)
+
+
+def crowd(rng: np.random.Generator, k: int, *, share: float, noise: float) -> Detections:
+    """Some of six objects that cross each other's ways, and at times something else."""
+    start = np.array([[0, 0], [60, 10], [150, 0], [160, 40], [300, 20], [330, 90]])
+    speed = np.array([[6, 0], [-4, 0], [1, 3], [0, 0], [-8, 1], [-2, -5]])
+    low = start + speed * k + rng.normal(0, noise, (6, 2))
+    boxes = np.concatenate([low, low + np.array([40, 70])], axis=1)
+    boxes = np.concatenate([boxes, rng.uniform(0, 300, (1, 2)).repeat(2, axis=0).reshape(1, 4)])
+    boxes[-1, 2:] += rng.uniform(0.5, 80, 2)
+    chosen = np.r_[rng.random(6) < share, rng.random() < 0.3]
+    looks = np.eye(7, dtype=np.float32)
+    return Detections(
+        boxes_xyxy_px=boxes[chosen],
+        scores=rng.choice([0.3, 0.5, 0.7, 0.9, 1.0], 7)[chosen],
+        class_ids=np.array([0, 0, 0, 1, 0, 1, 0])[chosen],
+        embeddings=looks[chosen],
+        embedding_space=str(rng.choice(['student', 'teacher'])),
+    )

@@ -56,6 +56,24 @@ def test_blend_leaves_the_old_gallery_alone() -> None:
     np.testing.assert_array_equal(old.space('a', dim=2).vectors[0], X)
 
 
+def test_put_takes_over_rows_and_leaves_other_spaces_and_the_old_gallery_alone() -> None:
+    old = blended(blended(Gallery(3), [0, 1], [X, X], 'a'), [1], [Y], 'b')
+    put = old.put(np.array([1, 2]), blended(Gallery(2), [1], [Y], 'a'))
+    np.testing.assert_array_equal(put.space('a', dim=2).known, [True, False, True])
+    np.testing.assert_array_equal(put.space('a', dim=2).vectors[[0, 2]], [X, Y])
+    np.testing.assert_array_equal(put.space('b', dim=2).known, [False, True, False])
+    np.testing.assert_array_equal(old.space('a', dim=2).known, [True, True, False])
+
+
+def test_other_columns_leave_the_old_store_as_it_was() -> None:
+    old = TrackStore.empty(MODELS['xyah'](NoiseWeights()))
+    new = old.having(track_ids=np.array([7]))
+    assert (len(old), len(new)) == (0, 1)
+    for f in fields(TrackStore):
+        if f.name != 'track_ids':
+            assert getattr(new, f.name) is getattr(old, f.name)
+
+
 def test_rows_and_joins_keep_vectors_with_their_tracks() -> None:
     left = blended(Gallery(2), [0, 1], [X, Y], 'a')
     right = blended(Gallery(1), [0], [Y], 'b')

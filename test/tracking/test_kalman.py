@@ -386,3 +386,16 @@ def test_rows_are_chosen_joined_and_put_as_copies() -> None:
     np.testing.assert_array_equal(put.mean, state.mean[[0, 2, 2, 0]])
     np.testing.assert_array_equal(put.covariance, state.covariance[[0, 2, 2, 0]])
     np.testing.assert_array_equal(state.mean, before)
+
+
+def test_where_takes_whole_tracks_and_changes_neither() -> None:
+    def counted(first: int) -> KalmanState:
+        return KalmanState(*(np.full((3, 4), float(first + k)) for k in range(5)))
+
+    mine, theirs = counted(0), counted(10)
+    mixed = mine.where(np.array([True, False, True]), theirs)
+    np.testing.assert_array_equal(mixed.position[:, 0], [0, 10, 0])
+    np.testing.assert_array_equal(mixed.velocity_variance[:, 3], [4, 14, 4])
+    np.testing.assert_array_equal(mixed.mean[1], theirs.mean[1])
+    np.testing.assert_array_equal(mine.covariance, counted(0).covariance)
+    np.testing.assert_array_equal(theirs.covariance, counted(10).covariance)

@@ -16,6 +16,9 @@ SECTIONS = {
     'benchmark association': (
         'offline_training.evaluation.results_sections.benchmark_association'
     ),
+    'benchmark camera-motion': (
+        'offline_training.evaluation.results_sections.benchmark_camera_motion'
+    ),
     'benchmark pipeline': 'offline_training.evaluation.results_sections.benchmark_pipeline',
     'streaming': 'offline_training.evaluation.results_sections.streaming',
     'benchmark training': 'offline_training.evaluation.results_sections.benchmark_training',

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from offline_training.evaluation.results_sections.origin import origin_lines
 from offline_training.evaluation.tables import markdown_table
 
@@ -40,6 +42,7 @@ def association_tables(report: Mapping[str, Any]) -> str:
         *(_beside_accuracy(report, n) for n in _scored(report)),
         _crowd(report),
         _words(report),
+        _late(report.get('late')),
     ]
     return '\n\n'.join(part for part in parts if part)
 
@@ -173,3 +176,38 @@ def _waiting(report: Mapping[str, Any]) -> list[str]:
         f'Others kept the cores busy: {100 * (1 - cpu_s / wall_s):.0f} % of the time was waiting. '
         'The times of computing can be compared, the others have to be measured again.'
     ]
+
+
+def _late(late: Mapping[str, Any] | None) -> str:
+    """Times of late results, and whether their goal is met; '' where none were measured."""
+    if not late:
+        return ''
+    by_row: dict[tuple[bool, float], dict[int, Mapping[str, Any]]] = {}
+    for case in late['cases']:
+        row = by_row.setdefault((case['embeddings'], case['misses']), {})
+        row[case['frames_late']] = case
+    frames_late = sorted({case['frames_late'] for case in late['cases']})
+    rows = [
+        [
+            f'{"with" if embeddings else "no"} embeddings, {100 * misses:.0f} % missed',
+            *(f'{row[d]["p50_ms"]:.2f} ({row[d]["p95_ms"]:.2f})' for d in frames_late),
+            f'{np.mean([case["found_again"] for case in row.values()]):.1f}',
+        ]
+        for (embeddings, misses), row in by_row.items()
+    ]
+    head = [
+        f'late result for {late["objects"]} objects, median (95th percentile), ms',
+        *(f'{d} frames late' for d in frames_late),
+        'found again',
+    ]
+    table = markdown_table(head, rows)
+    goal_ms, at = late['goal_ms'], late['goal_frames_late']
+    at_goal = [case for case in late['cases'] if case['frames_late'] == at]
+    if not at_goal:
+        return table
+    worst, computing = (max(c[key] for c in at_goal) for key in ('p50_ms', 'cpu_p50_ms'))
+    return (
+        f'{table}\n\nGoal of a result {at} frames late: at most {goal_ms:.1f} ms; the slowest row '
+        f'took {worst:.2f} ms, {computing:.2f} ms of computing: '
+        f'{"met" if worst <= goal_ms else "missed"}.'
+    )

@@ -15,7 +15,7 @@ from offline_training.evaluation.protocols.judge import FoundBoxes
 from offline_training.evaluation.results_page import results_page
 from offline_training.evaluation.results_sections.benchmark_association import association_tables
 
-QUICK = ('--objects', 12, 5, '--frames', 8, '--warm-up', 4, '--repeats', 2)
+QUICK = ('--objects', 12, 5, '--frames', 8, '--warm-up', 4, '--repeats', 2, '--late', 1, 6)
 TWO = ('--contestants', 'vehicle', 'fairmot')
 
 
@@ -118,6 +118,36 @@ def _cells(text: str, table: str, row: str) -> list[str]:
     return [cell.strip() for cell in line.split('|')[2:-1]]
 
 
+def test_late_results_are_timed_with_and_without_misses_and_embeddings(report):
+    late = report['late']
+    asked = {(c['embeddings'], c['misses'], c['frames_late']) for c in late['cases']}
+    assert asked == {(e, m, d) for e in (False, True) for m in (0.0, 0.1) for d in (1, 6)}
+    assert len(late['cases']) == len(asked)
+    for case in late['cases']:
+        assert 0 < case['p50_ms'] <= case['p95_ms']
+        assert 0 < case['cpu_p50_ms'] < 1.5 * case['p50_ms']
+        assert 45 <= case['tracks'] <= 70, 'it is not the scene of 50 tracks'
+        # Objects that are new, or that hide each other, are missed without a miss of the detector.
+        assert case['found_again'] > 2.5 if case['misses'] else case['found_again'] < 2
+
+
+def test_the_table_of_late_results_says_whether_their_goal_is_met(report):
+    fake = json.loads(json.dumps(report))
+    for case in fake['late']['cases']:
+        case['p50_ms'] = 0.1 * case['frames_late'] + 2 * case['misses']
+        case.update(p95_ms=3.5, cpu_p50_ms=0.5, found_again=4.0)
+    text = association_tables(fake)
+    head = 'late result for 50 objects, median (95th percentile), ms'
+    row = _cells(text, head, 'with embeddings, 10 % missed')
+    assert row == ['0.30 (3.50)', '0.80 (3.50)', '4.0']
+    assert '6 frames late: at most 1.0 ms; the slowest row took 0.80 ms, 0.50 ms' in text
+    assert 'of computing: met.' in text
+    fake['late']['goal_ms'] = 0.5
+    assert 'of computing: missed.' in association_tables(fake)
+    del fake['late']  # a report from before they were measured
+    assert 'late result' not in association_tables(fake)
+
+
 def test_the_page_of_results_has_it(report):
     page = results_page([report])
     assert '## Speed of the association' in page
@@ -126,7 +156,7 @@ def test_the_page_of_results_has_it(report):
 
 def test_files_are_written_and_the_plot_names_everybody(tmp_path, capsys):
     out, svg, png = tmp_path / 'a' / 'r.json', tmp_path / 'p.svg', tmp_path / 'p.png'
-    small = ('--objects', 5, 9, '--frames', 4, '--warm-up', 2, '--repeats', 1, *TWO)
+    small = ('--objects', 5, 9, '--frames', 4, '--warm-up', 2, '--repeats', 1, '--late', 1, *TWO)
     assert benchmark.run(arguments(*small, '--json', out, '--plot', svg)) == 0
     assert association_tables(json.loads(out.read_text())) in capsys.readouterr().out
     text = svg.read_text()
@@ -142,15 +172,24 @@ def test_it_goes_on_without_what_is_not_installed(monkeypatch, capsys):
     why = 'norfair not installed: pip install it'
     monkeypatch.setattr(norfair_library, 'missing', lambda: why)
     given = ('--objects', 4, '--frames', 3, '--repeats', 1, '--contestants', 'sort', 'norfair')
+    given = (*given, '--late')
     report = association.measure(arguments(*given))
     assert list(report['contestants']) == ['sort']
+    assert report['late'] is None
+    assert 'late result' not in association_tables(report)
     assert report['missing'] == {'norfair': why}
     assert f'Without norfair: {why}.' in association_tables(report)
     assert why in capsys.readouterr().err
 
 
 def test_what_cannot_be_is_refused(tmp_path):
-    for wrong in (('--frames', 0), ('--repeats', 0), ('--threads', 0), ('--warm-up', -1)):
+    for wrong in (
+        ('--frames', 0),
+        ('--repeats', 0),
+        ('--threads', 0),
+        ('--warm-up', -1),
+        ('--late', -1),
+    ):
         with pytest.raises(InvalidOptionError, match='at least'):
             association.measure(arguments(*QUICK, *wrong))
     with pytest.raises(InvalidOptionError, match='nobody'):

@@ -14,6 +14,7 @@ from offline_training.benchmarks.camera_motion import distance_px, moved, residu
 from offline_training.benchmarks.camera_motion_cases import Drive, drive
 from offline_training.benchmarks.camera_motion_contestants import build, CONTESTANTS, Step
 from offline_training.commands import benchmark
+from offline_training.evaluation.results_sections.benchmark_camera_motion import section
 from offline_training.synthetic import SceneConfig
 
 
@@ -114,3 +115,13 @@ def test_a_drive_skips_frames():
     first, second = whole.steps[0].true_rotation, whole.steps[1].true_rotation
     product = second @ first
     np.testing.assert_allclose(half.steps[0].true_rotation, product / product[2, 2], atol=1e-9)
+
+
+def test_the_page_of_results_has_its_command_and_tables(report):
+    page = section(report)
+    assert page.startswith('## Compensation of camera motion\n')
+    assert f'`{report["command"]}`' in page
+    assert 'OpenCV on 1 thread;' in page
+    for name in (*STAGES, *CONTESTANTS):
+        assert f'| {name} ' in page
+    assert page.endswith('\n')

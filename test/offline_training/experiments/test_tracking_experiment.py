@@ -13,6 +13,7 @@ from offline_training.__main__ import main
 from offline_training.evaluation.tracking_scores import TrackingScores
 from offline_training.experiments import tracking_results
 from offline_training.experiments.tracking import BEGIN, END, with_tables
+from offline_training.experiments.tracking_ablation import ablation_table
 from offline_training.experiments.tracking_cases import DROPPED, FULL, load_cases
 from offline_training.experiments.tracking_code import content_hash
 from offline_training.experiments.tracking_presets import preset_configs
@@ -73,22 +74,22 @@ def test_settings_of_all_presets_and_of_one():
             preset_configs(['byte'], settings=[setting])
 
 
-def test_parts_of_ours_are_switched_off_one_at_a_time(monkeypatch):
-    parts = {'long memory': {'lost_buffer_s': 0.1}, 'weak ones': {'min_score': 0.4}}
-    module = 'mot_compress_ros.tracking.presets.vehicle.PARTS'
+def test_ours_is_changed_in_one_thing_at_a_time(monkeypatch):
+    parts = {'short memory': {'lost_buffer_s': 0.1}, 'no weak ones': {'min_score': 0.4}}
+    module = 'mot_compress_ros.tracking.presets.vehicle.CHANGES'
     monkeypatch.setattr(module, parts, raising=False)
     configs = preset_configs(['vehicle', 'sort'], ablate=True)
     assert list(configs) == [
         'vehicle',
-        'vehicle without long memory',
-        'vehicle without weak ones',
+        'vehicle, short memory',
+        'vehicle, no weak ones',
         'sort',
     ]
     ours = configs['vehicle']
-    assert configs['vehicle without long memory'] == replace(ours, lost_buffer_s=0.1)
-    assert configs['vehicle without weak ones'] == replace(ours, min_score=0.4)
+    assert configs['vehicle, short memory'] == replace(ours, lost_buffer_s=0.1)
+    assert configs['vehicle, no weak ones'] == replace(ours, min_score=0.4)
     monkeypatch.setattr(module, {}, raising=False)
-    with pytest.raises(InputError, match='nothing to switch off'):
+    with pytest.raises(InputError, match='nothing to measure'):
         preset_configs(['vehicle'], ablate=True)
 
 
@@ -188,6 +189,29 @@ def test_tables_mark_the_best_and_the_distance_of_ours():
     assert 'In 3 of 4 rows `vehicle` is the best or at most 0.3 HOTA behind.' in text
     assert '- far, 10 FPS: `sort` leads by 5.0' in text
     assert 'near, 10 FPS: `sort`' not in text
+
+
+def test_what_a_change_is_worth_is_the_mean_over_high_and_over_low_rates():
+    rows = [
+        pooled('a', 'vehicle', 0.7, fps=30.0, id_switches=3),
+        pooled('b', 'vehicle', 0.5, fps=15.0, id_switches=1),
+        pooled('a', 'vehicle', 0.4, rate='5', fps=5.0),
+        pooled('a', 'vehicle, no shape', 0.6, fps=30.0, id_switches=9),
+        pooled('b', 'vehicle, no shape', 0.53, fps=15.0, id_switches=0),
+        pooled('a', 'vehicle, no shape', 0.45, rate='5', fps=5.0, id_switches=1),
+        pooled('a', 'sort', 0.1, fps=30.0),
+    ]
+    text = ablation_table(rows)
+    assert 'over 2 rows above and 1 rows up to 10 FPS' in text
+    cells = [[c.strip() for c in line.split('|')[1:-1]] for line in text.splitlines()]
+    high, low = ['-3.50'] * 3 + ['+5'], ['+5.00'] * 3 + ['+1']
+    assert cells[-1] == ['no shape', *high, *low]
+    assert len([line for line in cells if line]) == 3
+    # The other tables are about presets alone.
+    tables = all_tables(rows)
+    assert tables.count('no shape') == 1
+    assert text in tables
+    assert ablation_table([row for row in rows if ',' not in row.preset]) == ''
 
 
 def test_without_ours_there_is_no_verdict():
