@@ -90,7 +90,7 @@ def _column(
     if not matches:
         wanted = tuple('any' if size is None else size for size in shape)
         raise InvalidDataError(f'{name}: expected shape {wanted}, got {array.shape}')
-    if not np.isfinite(array).all():
+    if array.dtype.kind == 'f' and not np.isfinite(array).all():
         raise InvalidDataError(f'{name}: holds NaN or infinity; drop such rows before')
     array.setflags(write=False)
     return array
@@ -204,7 +204,8 @@ class Tracks:
         }
         for name in ('class_ids', 'track_ids', 'states', 'ages', 'hits', 'frames_since_update'):
             columns[name] = _column(getattr(self, name), np.int64, (n,), f'Tracks.{name}')
-        if len(np.unique(columns['track_ids'])) != n:
+        ids = np.sort(columns['track_ids'])
+        if (ids[1:] == ids[:-1]).any():
             raise InvalidDataError('Tracks.track_ids: an id stands twice')
         if (columns['track_ids'] < 1).any():
             raise InvalidDataError('Tracks.track_ids: expected ids of 1 and above')

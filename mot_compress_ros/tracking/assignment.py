@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mot_compress_ros.tracking.kalman import Float64Array
 from mot_compress_ros.tracking.pairs import BoolArray, Indices, Pairs
 
-_MAX_PASSES = 4  # each costs the same and settles fewer pairs than the one before
+_MAX_PASSES = 3  # each costs the same and settles fewer pairs than the one before
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,12 +94,19 @@ def _two_least(group: Indices, cost: Float64Array) -> tuple[Float64Array, Float6
     return least, second
 
 
+def _numbered(values: Indices) -> tuple[Indices, Indices]:
+    """As `np.unique` with its inverse, for small whole numbers: they are counted, not sorted."""
+    occurs = np.zeros(int(values.max()) + 1, bool)
+    occurs[values] = True
+    return np.flatnonzero(occurs), (np.cumsum(occurs) - 1)[values]
+
+
 def _solve(
     rows: Indices, columns: Indices, cost: Float64Array, *, limit: float
 ) -> tuple[Indices, Indices]:
     """Solve what is entangled with lap, on the rows and columns that occur."""
-    row_ids, row = np.unique(rows, return_inverse=True)
-    column_ids, column = np.unique(columns, return_inverse=True)
+    row_ids, row = _numbered(rows)
+    column_ids, column = _numbered(columns)
     matrix = np.full((len(row_ids), len(column_ids)), limit + 1.0)  # lap is not made for infinity
     matrix[row, column] = cost
     _, column_of_row, _ = lap.lapjv(matrix, extend_cost=True, cost_limit=limit)

@@ -24,14 +24,15 @@ def buffered_iou(scene: Scene, pairs: Pairs, growth: Float64Array) -> Float64Arr
 
     Source: C-BIoU (Yang et al. 2023), equation 1.
     """
-    tracks = grown(scene.boxes[pairs.tracks], growth)
-    return paired_iou(tracks, grown(scene.seen.boxes_xyxy_px[pairs.detections], growth))
+    tracks, detections = scene.paired_boxes(pairs)
+    return paired_iou(grown(tracks, growth), grown(detections, growth))
 
 
 def embedding_distance(scene: Scene, pairs: Pairs) -> Float64Array:
     """Cosine distance in 0..2; infinite where one of the two has no embedding in this space."""
     remembered = scene.remembered
-    a, b = remembered.vectors[pairs.tracks], scene.seen.embeddings[pairs.detections]
+    a = remembered.vectors.take(pairs.tracks, axis=0)
+    b = scene.seen.embeddings.take(pairs.detections, axis=0)
     similarity = np.einsum('kd,kd->k', a, b).astype(np.float64)
     known = remembered.known[pairs.tracks] & scene.seen.comparable[pairs.detections]
     return np.where(known, np.clip(1 - similarity, 0, 2), np.inf)
@@ -42,8 +43,8 @@ def squared_mahalanobis(scene: Scene, pairs: Pairs) -> Float64Array:
     motion, model = scene.tracks.motion, scene.tracks.model
     total = motion.position_variance + model.measured_variance(motion.position)
     measured = model.measure(scene.seen.boxes_xyxy_px)
-    off = measured[pairs.detections] - motion.position[pairs.tracks]  # (K, 4)
-    return np.asarray((off**2 / total[pairs.tracks]).sum(axis=1))
+    off = measured.take(pairs.detections, axis=0) - motion.position.take(pairs.tracks, axis=0)
+    return np.asarray((off**2 / total.take(pairs.tracks, axis=0)).sum(axis=1))
 
 
 def within_gate(scene: Scene) -> Pairs:
@@ -94,7 +95,7 @@ def earlier_boxes(recent_xyxy_px: Float64Array, observed_xyxy_px: Float64Array) 
 
 def shape_distance(scene: Scene, pairs: Pairs) -> Float64Array:
     """How much the sides differ, in 0..1: 1 - min(w) min(h) / (max(w) max(h))."""
-    track, seen = scene.boxes[pairs.tracks], scene.seen.boxes_xyxy_px[pairs.detections]
+    track, seen = scene.paired_boxes(pairs)
     a = np.maximum(track[:, 2:] - track[:, :2], 1e-6)
     b = seen[:, 2:] - seen[:, :2]
     ratio = np.minimum(a, b) / np.maximum(a, b)

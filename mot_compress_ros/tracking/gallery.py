@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mot_compress_ros.errors import InvalidDataError
+from mot_compress_ros.tracking.rows import row_numbers, Rows
 
 Float32Array = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
@@ -33,14 +34,14 @@ class Gallery:
     size: int
     spaces: Mapping[str, Remembered] = field(default_factory=dict)
 
-    def __getitem__(self, rows: BoolArray | NDArray[np.int64]) -> Gallery:
+    def __getitem__(self, rows: Rows) -> Gallery:
         """Rows chosen by a mask or an index array."""
-        size = len(np.arange(self.size)[rows])
+        numbers = row_numbers(rows)
         chosen = {
-            name: Remembered(space.vectors[rows], space.known[rows])
+            name: Remembered(space.vectors.take(numbers, axis=0), space.known.take(numbers))
             for name, space in self.spaces.items()
         }
-        return Gallery(size, {name: s for name, s in chosen.items() if s.known.any()})
+        return Gallery(len(numbers), {name: s for name, s in chosen.items() if s.known.any()})
 
     def space(self, name: str, *, dim: int) -> Remembered:
         """What is remembered in a space of `dim` dimensions; nothing is known of a new one.

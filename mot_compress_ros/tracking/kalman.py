@@ -22,8 +22,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mot_compress_ros.tracking.rows import row_numbers, Rows
+
 Float64Array = NDArray[np.float64]
-Rows = NDArray[np.bool_] | NDArray[np.int64]
 
 REFERENCE_PERIOD_NS = 1e9 / 30
 """The time unit of the state, the frame period the published constants were chosen at."""
@@ -58,7 +59,8 @@ class KalmanState:
 
     def __getitem__(self, rows: Rows) -> KalmanState:
         """Rows chosen by a mask or an index array, as a copy."""
-        return KalmanState(*(column[rows] for column in self._columns))
+        numbers = row_numbers(rows)
+        return KalmanState(*(column.take(numbers, axis=0) for column in self._columns))
 
     @property
     def _columns(self) -> tuple[Float64Array, ...]:

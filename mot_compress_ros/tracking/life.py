@@ -97,8 +97,6 @@ def with_hits(
     With `others_missed` off, the others stay as they are.
     """
     hit, given = matches.tracks, seen[matches.detections]
-    # A weak detection is a bad likeness: half hidden, or of something else.
-    learns = given.comparable & (given.scores >= config.high_score)
     measured = tracks.model.measure(given.boxes_xyxy_px)
     noise = measured_noise(seen, config)[matches.detections]
     corrected = _corrected(tracks, hit, measured, config, noise=noise, stamp_ns=stamp_ns)
@@ -118,12 +116,7 @@ def with_hits(
         anchors=tracks.anchors.put(hit, corrected) if config.re_update else tracks.anchors,
         headings=_headings(tracks, hit, given.boxes_xyxy_px),
         observed_xyxy_px=_put(tracks.observed_xyxy_px, hit, given.boxes_xyxy_px),
-        gallery=tracks.gallery.blend(
-            hit[learns],
-            given.embeddings[learns],
-            space=given.space,
-            momentum=config.embedding_momentum,
-        ),
+        gallery=_learnt(tracks.gallery, hit, given, config),
     )
 
 
@@ -182,9 +175,11 @@ def duplicates(tracks: TrackStore, *, iou_distance: float) -> BoolArray:
     Of such a pair that one stays which was followed for longer; at a tie it is the lost one.
     """
     drop = np.zeros(len(tracks), bool)
+    if not iou_distance:
+        return drop
     is_lost = tracks.is_in(TrackState.LOST)
     lost, seen = np.flatnonzero(is_lost), np.flatnonzero(~is_lost)
-    if not len(lost) or not len(seen) or not iou_distance:
+    if not len(lost) or not len(seen):
         return drop
     corners = tracks.boxes_xyxy_px
     sides, centres = sides_and_centres(corners)
@@ -256,6 +251,17 @@ def _corrected(
         return corrected
     missed = tracks[hit[again]]
     return corrected.put(again, re_updated(missed, measured[again], stamp_ns=stamp_ns))
+
+
+def _learnt(gallery: Gallery, hit: Int64Array, given: Seen, config: TrackerConfig) -> Gallery:
+    """The gallery after track `hit[i]` was given detection i."""
+    # A weak detection is a bad likeness: half hidden, or of something else.
+    learns = given.comparable & (given.scores >= config.high_score)
+    if not learns.all():
+        hit, given = hit[learns], given[learns]
+    return gallery.blend(
+        hit, given.embeddings, space=given.space, momentum=config.embedding_momentum
+    )
 
 
 def _states_after(

@@ -19,6 +19,7 @@ BoolArray = NDArray[np.bool_]
 # Few points are searched fastest in one strip; many strips cost a search each.
 _POINTS_PER_STRIP = 32
 _MAX_STRIPS = 32
+_DENSE = 4096  # up to so many of all pairs it is faster to look at each
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +34,8 @@ class Pairs:
 
     def __getitem__(self, chosen: BoolArray) -> Pairs:
         """Those that a mask (K,) chooses."""
-        return Pairs(self.tracks[chosen], self.detections[chosen])
+        numbers = np.flatnonzero(chosen)
+        return Pairs(self.tracks.take(numbers), self.detections.take(numbers))
 
 
 def near_pairs(
@@ -63,6 +65,12 @@ def near_pairs(
     reach_x, reach_y = np.ascontiguousarray(reach.T)
     seen_reach_x, seen_reach_y = np.ascontiguousarray(seen_reach.T)
     factor = np.ones(len(x)) if stretch is None else stretch
+    if len(x) * len(seen_x) <= _DENSE:
+        apart = np.abs(x[:, None] - seen_x)
+        near = apart <= factor[:, None] * (reach_x[:, None] + seen_reach_x)
+        apart = np.abs(y[:, None] - seen_y)
+        near &= apart <= factor[:, None] * (reach_y[:, None] + seen_reach_y)
+        return Pairs(*np.divmod(np.flatnonzero(near), len(seen_x)))
     tracks, detections = _Strips(seen_x, seen_y).sections(
         x, y, factor * (reach_x + seen_reach_x.max()), factor * (reach_y + seen_reach_y.max())
     )

@@ -96,7 +96,12 @@ class Scene:
 
     def iou(self, pairs: Pairs) -> Float64Array:
         """Overlap (K,) of the predicted and the detected boxes."""
-        return paired_iou(self.boxes[pairs.tracks], self.seen.boxes_xyxy_px[pairs.detections])
+        return paired_iou(*self.paired_boxes(pairs))
+
+    def paired_boxes(self, pairs: Pairs) -> tuple[Float64Array, Float64Array]:
+        """(K, 4) predicted and (K, 4) detected boxes."""
+        detected = self.seen.boxes_xyxy_px.take(pairs.detections, axis=0)
+        return self.boxes.take(pairs.tracks, axis=0), detected
 
     def everything_seen(self) -> BoolArray:
         """Mask (M,) of all detections."""

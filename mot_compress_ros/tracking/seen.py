@@ -12,6 +12,7 @@ from mot_compress_ros.datatypes import Detections
 from mot_compress_ros.tracking.gallery import unit_length
 from mot_compress_ros.tracking.kalman import Float64Array
 from mot_compress_ros.tracking.pairs import BoolArray, Indices, near_pairs, sides_and_centres
+from mot_compress_ros.tracking.rows import row_numbers
 
 _MIN_SIDE_PX = 1.0  # below a pixel a box has no aspect
 _MAX_COORDINATE_PX = 1e6  # no image is that large; keeps every square finite
@@ -57,18 +58,23 @@ class Seen:
 
     def __getitem__(self, rows: BoolArray | Indices) -> Seen:
         """Rows chosen by a mask or an index array."""
+        numbers = row_numbers(rows)
         return Seen(
-            boxes_xyxy_px=self.boxes_xyxy_px[rows],
-            scores=self.scores[rows],
-            class_ids=self.class_ids[rows],
-            embeddings=self.embeddings[rows],
-            comparable=self.comparable[rows],
+            boxes_xyxy_px=self.boxes_xyxy_px.take(numbers, axis=0),
+            scores=self.scores.take(numbers),
+            class_ids=self.class_ids.take(numbers),
+            embeddings=self.embeddings.take(numbers, axis=0),
+            comparable=self.comparable.take(numbers),
             space=self.space,
         )
 
 
-def look_at(detections: Detections, *, min_score: float) -> tuple[Seen, int]:
+def look_at(
+    detections: Detections, *, min_score: float, with_looks: bool = True
+) -> tuple[Seen, int]:
     """The detections of at least `min_score`, and how many of those have a box that is none.
+
+    `with_looks` off leaves their embeddings out.
 
     A box without a side of a pixel, or beyond any image, is left out. The order follows from what
     the detections are, not from how they came, so that ids and ties do too.
@@ -79,9 +85,10 @@ def look_at(detections: Detections, *, min_score: float) -> tuple[Seen, int]:
     is_box &= (np.abs(corners) <= _MAX_COORDINATE_PX).all(axis=1)
     scored = detections.scores >= min_score
     rows = _best_first(np.flatnonzero(scored & is_box), detections, corners)
-    embeddings, comparable = unit_length(detections.embeddings[rows])
+    looks = detections.embeddings if with_looks else detections.embeddings[:, :0]
+    embeddings, comparable = unit_length(looks.take(rows, axis=0))
     seen = Seen(
-        boxes_xyxy_px=corners[rows],
+        boxes_xyxy_px=corners.take(rows, axis=0),
         scores=detections.scores[rows],
         class_ids=detections.class_ids[rows],
         embeddings=embeddings,

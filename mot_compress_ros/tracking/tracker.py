@@ -17,7 +17,7 @@ from mot_compress_ros.tracking.motion import MODELS, NoiseWeights
 from mot_compress_ros.tracking.presets import PRESETS
 from mot_compress_ros.tracking.rounds import match
 from mot_compress_ros.tracking.scene import Scene
-from mot_compress_ros.tracking.seen import look_at
+from mot_compress_ros.tracking.seen import look_at, Seen
 from mot_compress_ros.tracking.store import TrackStore
 
 
@@ -35,7 +35,9 @@ class Tracker:
 
     def __init__(self, config: TrackerConfig | None = None) -> None:
         self._config = from_mapping(TrackerConfig, to_mapping(config or TrackerConfig()))
-        self._rounds = PRESETS[self._config.preset].rounds(self._config)
+        preset = PRESETS[self._config.preset]
+        self._rounds = preset.rounds(self._config)
+        self._with_looks = preset.uses_embeddings(self._config)
         noise = NoiseWeights(velocity=self._config.velocity_noise)
         self._model = MODELS[self._config.motion_model](noise)
         self._next_id = 1
@@ -81,14 +83,14 @@ class Tracker:
 
         Raises:
             InvalidDataError: the stamp is not after the last one, the homography is none, or the
-                embeddings' dimension changed within one embedding space. The tracker is left as
-                it was.
+                embeddings' dimension changed within one embedding space, where the preset looks
+                at embeddings. The tracker is left as it was.
         """
         stamp_ns, config = int(stamp_ns), self._config
         dt_periods = self._periods_since_last(stamp_ns)
         if camera_motion is not None:
             camera_motion = checked_homography(camera_motion)
-        seen, dropped = look_at(detections, min_score=config.min_score)
+        seen, dropped = self._look_at(detections)
         warm_up = self._frames < config.warm_up_frames
         known = life.remembered(self._store, config, stamp_ns=stamp_ns)
         tracks = life.moved(known, dt_periods=dt_periods, camera_motion=camera_motion)
@@ -137,10 +139,10 @@ class Tracker:
             What became of it. A frame that is not remembered any more changes nothing.
 
         Raises:
-            InvalidDataError: the embeddings' dimension changed within one embedding space. The
-                tracker is left as it was.
+            InvalidDataError: the embeddings' dimension changed within one embedding space, where the
+                preset looks at embeddings. The tracker is left as it was.
         """
-        seen, dropped = look_at(detections, min_score=self._config.min_score)
+        seen, dropped = self._look_at(detections)
         outcome, store = self._late.apply(
             seen, self._rounds, stamp_ns=int(stamp_ns), next_id=self._next_id
         )
@@ -149,6 +151,9 @@ class Tracker:
             self._next_id += outcome.begun
             self.dropped += dropped
         return outcome
+
+    def _look_at(self, detections: Detections) -> tuple[Seen, int]:
+        return look_at(detections, min_score=self._config.min_score, with_looks=self._with_looks)
 
     def _periods_since_last(self, stamp_ns: int) -> float:
         """Time since the last frame in reference periods; 0 for the first frame."""
@@ -164,19 +169,19 @@ class Tracker:
 
     def _published(self, tracks: TrackStore, *, stamp_ns: int, source: str) -> Tracks:
         """The confirmed tracks of a size worth publishing; such a track was seen in this frame."""
-        corners = tracks.boxes_xyxy_px
-        if self._config.publish_detections:
-            corners = tracks.observed_xyxy_px
+        from_detector = self._config.publish_detections
+        corners = tracks.observed_xyxy_px if from_detector else tracks.boxes_xyxy_px
         large = boxes.area(corners) > self._config.min_area_px2
         shown = np.flatnonzero(tracks.is_in(TrackState.CONFIRMED) & large)
+        velocity = tracks.motion.velocity.take(shown, axis=0)[:, :2]
         periods_per_s = 1e9 / kalman.REFERENCE_PERIOD_NS
         return Tracks(
             stamp_ns=stamp_ns,
-            boxes_xyxy_px=corners[shown].astype(np.float32),
+            boxes_xyxy_px=corners.take(shown, axis=0).astype(np.float32),
             scores=tracks.scores[shown],
             class_ids=tracks.class_ids[shown],
             track_ids=tracks.track_ids[shown],
-            velocities_px_s=(tracks.motion.velocity[shown, :2] * periods_per_s).astype(np.float32),
+            velocities_px_s=(velocity * periods_per_s).astype(np.float32),
             states=tracks.states[shown],
             ages=tracks.ages[shown],
             hits=tracks.hits[shown],

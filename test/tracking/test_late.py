@@ -201,7 +201,7 @@ def test_embeddings_of_another_space_are_remembered(detect) -> None:
     )
 
 
-@every_kind
+@pytest.mark.parametrize('name', ['fairmot', 'botsort'])
 def test_a_changed_dimension_is_refused_and_changes_nothing(name, detect) -> None:
     tracker = made(name)
     for k in range(6):
@@ -213,6 +213,18 @@ def test_a_changed_dimension_is_refused_and_changes_nothing(name, detect) -> Non
     assert tracker.store is store
     assert remembered(tracker) == records
     assert tracker.update(detect([box(6)], looks=[0]), stamp_ns=stamp(6)).track_ids.tolist() == [1]
+
+
+@pytest.mark.parametrize('name', ['byte', 'vehicle'])
+def test_embeddings_that_no_round_looks_at_are_not_remembered(name, detect) -> None:
+    tracker = Tracker(TrackerConfig.of(name))
+    for k in range(6):
+        tracker.update(detect([box(k)], looks=[0]), stamp_ns=stamp(k))
+    assert tracker.update_late(detect([box(3)], looks=[1]), stamp_ns=stamp(3)).matched == 1
+    assert not tracker.store.gallery.spaces
+    finding = Tracker(TrackerConfig.of('vehicle', recovery_distance=0.2))
+    finding.update(detect([box(0)], looks=[0]), stamp_ns=stamp(0))
+    assert list(finding.store.gallery.spaces) == ['student']
 
 
 # What is refused, and what is forgotten

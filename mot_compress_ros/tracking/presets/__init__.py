@@ -1,6 +1,7 @@
 """Published trackers, and ours, as values of `TrackerConfig` and rounds of the association.
 
-A member is a module with `DEFAULTS`, the options it was published with, and `rounds(config)`.
+A member is a module with `DEFAULTS`, the options it was published with, `rounds(config)`, and
+`uses_embeddings(config)`.
 Everything else, such as the life of a track or the filter, is the same code for all of them.
 """
 
@@ -23,6 +24,9 @@ class Preset(Protocol):
 
     def rounds(self, config: TrackerConfig) -> tuple[Round, ...]:
         """The rounds of the association, in order."""
+
+    def uses_embeddings(self, config: TrackerConfig) -> bool:
+        """Whether any round looks at embeddings; else tracks need not remember them."""
 
 
 PRESETS: Mapping[str, Preset] = {

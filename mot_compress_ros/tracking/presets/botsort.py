@@ -31,6 +31,11 @@ DEFAULTS = replace(
 )
 
 
+def uses_embeddings(config: TrackerConfig) -> bool:
+    """Yes."""
+    return True
+
+
 def rounds(config: TrackerConfig) -> tuple[Round, ...]:
     """ByteTrack's, of which the first and the last take the better of overlap and appearance."""
 

@@ -31,6 +31,11 @@ DEFAULTS = TrackerConfig(
 )
 
 
+def uses_embeddings(config: TrackerConfig) -> bool:
+    """No."""
+    return False
+
+
 def rounds(config: TrackerConfig) -> tuple[Round, ...]:
     """Strong detections, then weak ones; at last tentative tracks with what is left of the first.
 

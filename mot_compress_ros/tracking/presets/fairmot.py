@@ -39,6 +39,11 @@ DEFAULTS = TrackerConfig(
 )
 
 
+def uses_embeddings(config: TrackerConfig) -> bool:
+    """Yes."""
+    return True
+
+
 def rounds(config: TrackerConfig) -> tuple[Round, ...]:
     """By appearance within the gate of the motion; by overlap; tentative tracks by overlap."""
 

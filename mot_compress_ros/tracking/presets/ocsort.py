@@ -45,6 +45,11 @@ DEFAULTS = TrackerConfig(
 )
 
 
+def uses_embeddings(config: TrackerConfig) -> bool:
+    """No."""
+    return False
+
+
 def rounds(config: TrackerConfig) -> tuple[Round, ...]:
     """Overlap and direction, then overlap with the last observation."""
     strong = scoring(at_least=config.high_score)

@@ -31,6 +31,11 @@ DEFAULTS = TrackerConfig(
 )
 
 
+def uses_embeddings(config: TrackerConfig) -> bool:
+    """No."""
+    return False
+
+
 def rounds(config: TrackerConfig) -> tuple[Round, ...]:
     """All tracks with all detections."""
     return (

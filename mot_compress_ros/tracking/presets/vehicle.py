@@ -73,6 +73,11 @@ _LONG_ABSENCE_PERIODS = 30.0  # a second
 _UNKNOWN_LOOKS = 0.3  # cosine distance of a pair that cannot be compared: neither alike nor not
 
 
+def uses_embeddings(config: TrackerConfig) -> bool:
+    """With their weight, or for recovery."""
+    return config.embedding_weight > 0 or config.recovery_distance > 0
+
+
 def rounds(config: TrackerConfig) -> tuple[Round, ...]:
     """Strong detections, then weak ones; then tentative tracks with what is left of the first."""
     strong = scoring(at_least=config.high_score)
@@ -112,7 +117,7 @@ def rounds(config: TrackerConfig) -> tuple[Round, ...]:
         Round(
             tracks=confirmed,
             detections=scoring_less(than=config.high_score),
-            pairs=lambda scene: scene.touching,
+            pairs=near,  # found already, and all that touch are among them
             cost=costs.iou_distance,
             limit=config.low_iou_threshold,
         ),
