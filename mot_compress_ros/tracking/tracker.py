@@ -139,8 +139,8 @@ class Tracker:
             What became of it. A frame that is not remembered any more changes nothing.
 
         Raises:
-            InvalidDataError: the embeddings' dimension changed within one embedding space, where the
-                preset looks at embeddings. The tracker is left as it was.
+            InvalidDataError: the embeddings' dimension changed within one embedding space, where
+                the preset looks at embeddings. The tracker is left as it was.
         """
         seen, dropped = self._look_at(detections)
         outcome, store = self._late.apply(
