@@ -49,7 +49,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='[PRESET.]OPTION=VALUE',
         help='option of the tracker, of all presets or of one',
     )
-    parser.add_argument('--ablate', action='store_true', help='measure each change of vehicle too')
+    parser.add_argument(
+        '--ablate',
+        action='store_true',
+        help='measure each change of vehicle too, at every frame and at 5 FPS',
+    )
     parser.add_argument(
         '--published-scores',
         action='store_true',
@@ -67,8 +71,9 @@ def run(args: argparse.Namespace) -> int:
     """Make the cases, score the presets on them, print and write; returns the exit code."""
     from mot_compress_ros.options import to_mapping
     from offline_training.environment import command_line, describe_environment
+    from offline_training.experiments.tracking_ablation import ABLATION_RATES
     from offline_training.experiments.tracking_cases import CaseOptions, KINDS, load_cases, RATES
-    from offline_training.experiments.tracking_presets import preset_configs
+    from offline_training.experiments.tracking_presets import CHANGED, preset_configs
     from offline_training.experiments.tracking_results import code_version, score_presets
     from offline_training.experiments.tracking_tables import all_tables
     from offline_training.report_files import check_writable, write_report, write_text
@@ -87,7 +92,12 @@ def run(args: argparse.Namespace) -> int:
         rates=args.rates or RATES,
         options=CaseOptions(cache=args.output, threads=args.threads),
     )
-    rows = score_presets(cases, configs, store=args.output / 'results', workers=args.workers)
+    changed = {name: config for name, config in configs.items() if name.startswith(CHANGED)}
+    presets = {name: config for name, config in configs.items() if name not in changed}
+    rows = score_presets(cases, presets, store=args.output / 'results', workers=args.workers)
+    if changed:
+        some = [case for case in cases if case.rate in ABLATION_RATES]
+        rows += score_presets(some, changed, store=args.output / 'results', workers=args.workers)
     tables = all_tables(rows)
     say(tables)
     if args.update:

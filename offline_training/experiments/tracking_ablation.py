@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from statistics import mean
 
 from offline_training.evaluation.tables import markdown_table
+from offline_training.experiments.tracking_cases import FULL
 from offline_training.experiments.tracking_presets import CHANGED, OURS
 from offline_training.experiments.tracking_results import PresetRow
 
+ABLATION_RATES = (FULL, '5')
 LOW_RATE_HZ = 10.0  # up to which a frame rate counts as low
 
 Scores = Mapping[tuple[str, str], PresetRow]  # by (group, rate)
@@ -27,8 +29,9 @@ def ablation_table(rows: Sequence[PresetRow]) -> str:
     changed = {name: found for name, found in by_name.items() if name.startswith(CHANGED)}
     if not ours or not changed:
         return ''
-    low = [key for key, row in ours.items() if row.row.fps[1] <= LOW_RATE_HZ]
-    rest = [key for key in ours if key not in set(low)]
+    measured = [key for key in ours if all(key in found for found in changed.values())]
+    low = [key for key in measured if ours[key].row.fps[1] <= LOW_RATE_HZ]
+    rest = [key for key in measured if key not in set(low)]
     lines = [
         [name.removeprefix(CHANGED), *_cells(ours, found, rest), *_cells(ours, found, low)]
         for name, found in changed.items()
@@ -43,7 +46,6 @@ def ablation_table(rows: Sequence[PresetRow]) -> str:
 
 
 def _cells(ours: Scores, changed: Scores, keys: Sequence[tuple[str, str]]) -> list[str]:
-    keys = [key for key in keys if key in changed]
     if not keys:
         return [''] * 4
     pairs = [(ours[key].row.scores, changed[key].row.scores) for key in keys]
