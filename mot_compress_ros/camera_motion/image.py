@@ -113,8 +113,7 @@ class ImageMotion:
         )
         if not trusted:
             return None
-        homography = camera @ fit.homography @ to_normalised
-        return np.asarray(homography / homography[2, 2], np.float64)
+        return np.asarray(camera @ fit.homography @ to_normalised, np.float64)
 
 
 def small_grey(image: NDArray[np.uint8], *, step: int) -> NDArray[np.uint8]:

@@ -70,8 +70,7 @@ class RotationMotion:
         if angle_rad(turn) > np.radians(self._config.max_turn_deg):
             return None
         matrix = known.of_size(current.size_wh)
-        homography = matrix @ turn @ np.linalg.inv(matrix)
-        return np.asarray(homography / homography[2, 2], np.float64)
+        return np.asarray(matrix @ turn @ np.linalg.inv(matrix), np.float64)
 
 
 def scene_rotation(

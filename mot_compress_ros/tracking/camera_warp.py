@@ -17,23 +17,26 @@ from mot_compress_ros.errors import InvalidDataError
 from mot_compress_ros.tracking.kalman import Float64Array, KalmanState
 
 # A track that was lost far outside the image may come to lie behind the camera, where a homography
-# says nothing: below this depth, in units of the image's centre, it stays where it was.
+# says nothing: below this depth, that of a turned ray of length 1 along the optical axis being its
+# cosine, it stays where it was.
 _MIN_DEPTH = 0.1
 
 
 def checked_homography(camera_motion: NDArray[np.floating]) -> Float64Array:
-    """A homography as float64.
+    """A copy as float64 of determinant 1, so that what is ahead of the camera has positive depth.
+
+    A homography says the same whatever it is multiplied by, also by -1; a camera never mirrors.
 
     Raises:
         InvalidDataError: it is not a finite (3, 3) matrix that can be inverted.
     """
-    matrix = np.asarray(camera_motion, np.float64)
+    matrix = np.array(camera_motion, np.float64)
     if matrix.shape != (3, 3) or not np.isfinite(matrix).all() or not np.linalg.det(matrix):
         raise InvalidDataError(
             'camera_motion: expected a finite, invertible (3, 3) homography from the last frame '
             f'to this one, got shape {matrix.shape} {matrix.tolist()}'
         )
-    return matrix
+    return np.asarray(matrix / np.cbrt(np.linalg.det(matrix)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,9 +55,9 @@ class LocalWarp:
 
 
 def warp_at(homography: Float64Array, points: Float64Array) -> LocalWarp:
-    """The homography (3, 3) near `points` (N, 2)."""
+    """The homography (3, 3), of determinant 1, near `points` (N, 2)."""
     mapped = points @ homography[:, :2].T + homography[:, 2]  # (N, 3)
-    ahead = mapped[:, 2] >= _MIN_DEPTH * homography[2, 2]
+    ahead = mapped[:, 2] >= _MIN_DEPTH
     depth = np.where(ahead, mapped[:, 2], 1.0)[:, None]
     moved = mapped[:, :2] / depth
     derivative = homography[None, :2, :2] - moved[:, :, None] * homography[None, 2:, :2]

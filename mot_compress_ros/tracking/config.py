@@ -57,7 +57,7 @@ class TrackerConfig:
     high_score: float = _share(
         0.3,
         'detections below this score only keep tracks alive that the others left over (byte, '
-        'botsort, vehicle)',
+        'botsort, vehicle); no embedding is learnt from them',
     )
     new_track_score: float = _share(0.4, 'a detection needs this score to begin a track')
     confirm_hits: int = option(
@@ -80,34 +80,37 @@ class TrackerConfig:
         'with its first miss; else both must be seen in successive frames again (sort, ocsort)',
     )
     instant_score: float = _share(
-        1.0, 'a first detection of at least this score confirms a track at once; 1: none does'
+        1.0, 'a first detection of more than this score confirms a track at once; 1: none does'
     )
     buffer: float = option(
         0.0,
-        'boxes are grown by this share of their sides on each edge before they are compared',
+        'boxes are grown by this share of their sides on each edge before they are compared '
+        '(vehicle)',
         minimum=0.0,
         maximum=2.0,
     )
     buffer_growth: float = option(
         1.5,
-        'and by so many standard deviations of where the filter expects the box',
+        'and by so many standard deviations of where the filter expects the box (vehicle)',
         minimum=0.0,
         maximum=10.0,
     )
     buffer_max: float = option(
-        0.5, 'largest share that a box is grown by', minimum=0.0, maximum=10.0
+        0.5, 'largest share that a box is grown by (vehicle)', minimum=0.0, maximum=10.0
     )
-    shape_weight: float = _share(0.2, 'weight of how much the sides of two boxes differ')
+    shape_weight: float = _share(0.2, 'weight of how much the sides of two boxes differ (vehicle)')
     score_share: float = _share(
-        0.5, 'share of the overlap that is multiplied by the score of the detection'
+        0.5, 'share of the overlap that is multiplied by the score of the detection (vehicle)'
     )
     absence_weight: float = _share(
         0.1,
         'weight of the time since a lost track was seen, which counts fully after a second '
         '(vehicle)',
     )
-    distance_weight: float = _share(0.0, 'weight of the squared Mahalanobis distance')
-    embedding_weight: float = _share(0.0, 'weight of the cosine distance in the first round')
+    distance_weight: float = _share(0.0, 'weight of the squared Mahalanobis distance (vehicle)')
+    embedding_weight: float = _share(
+        0.0, 'weight of the cosine distance to strong detections (vehicle)'
+    )
     recovery_distance: float = _share(
         0.0,
         'largest cosine distance at which a track that no overlap found is found by its '
@@ -132,10 +135,14 @@ class TrackerConfig:
     low_iou_threshold: float = _share(
         0.5, 'the same for detections below high_score (byte, botsort, vehicle)'
     )
-    tentative_iou_threshold: float = _share(0.7, 'the same for tracks that are not confirmed yet')
+    tentative_iou_threshold: float = _share(
+        0.75,
+        'the same for tracks that are not confirmed yet (fairmot, byte, botsort, vehicle), and '
+        'for what late evidence begins',
+    )
     proximity: float = _share(0.5, 'largest IoU distance at which appearance has a say (botsort)')
     direction_weight: float = _share(
-        0.0, 'weight of the direction a track moves in (ocsort, vehicle)'
+        0.0, 'weight of the direction a track moves in; needs direction_frames (ocsort, vehicle)'
     )
     direction_frames: int = option(
         0,
@@ -158,6 +165,13 @@ class TrackerConfig:
         minimum=0.0,
         maximum=60.0,
         unit='s',
+    )
+    lost_frames: int = option(
+        0,
+        'a lost track that missed no more frames than this is kept, however long they took (sort)',
+        minimum=0,
+        maximum=1000,
+        unit='frames',
     )
     duplicate_iou_distance: float = _share(
         0.0,

@@ -8,11 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mot_compress_ros.datatypes import TrackState
 from mot_compress_ros.tracking import kalman, life
 from mot_compress_ros.tracking.config import TrackerConfig
 from mot_compress_ros.tracking.kalman import Float64Array, KalmanState
 from mot_compress_ros.tracking.motion import MotionModel
 from mot_compress_ros.tracking.pairs import (
+    BoolArray,
     Indices,
     near_pairs,
     paired_iou,
@@ -110,6 +112,15 @@ def overlapping(
     pairs = near_pairs(centres, sides / 2, seen_centres, seen_sides / 2)
     pairs = pairs[class_ids[pairs.tracks] == seen.class_ids[pairs.detections]]
     return pairs, 1 - paired_iou(corners[pairs.tracks], seen.boxes_xyxy_px[pairs.detections])
+
+
+def may_pair(states: Indices, pairs: Pairs, seen: Seen, *, high_score: float) -> BoolArray:
+    """Mask (K,) of pairs that a round in time could have had, by the states (N,) of the tracks.
+
+    Weak detections are for tracks that the last frame showed.
+    """
+    strong = seen.scores >= high_score
+    return np.asarray(strong[pairs.detections] | (states[pairs.tracks] == TrackState.CONFIRMED))
 
 
 def with_streaks(tracks: TrackStore, before: TrackStore | None = None) -> TrackStore:

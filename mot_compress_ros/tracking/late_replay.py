@@ -16,6 +16,7 @@ from mot_compress_ros.tracking.late_frames import (
     Evidence,
     FrameRecord,
     in_order,
+    may_pair,
     merged,
     overlapping,
     owned,
@@ -144,6 +145,7 @@ class Replay:
         pairs, cost = overlapping(corners, tracks.class_ids[asks], seen)
         pairs = Pairs(asks[pairs.tracks], pairs.detections)
         legal = is_fresh[pairs.tracks] | (owners[pairs.detections] == 0)
+        legal &= may_pair(tracks.states, pairs, seen, high_score=self._config.high_score)
         limit = self._config.tentative_iou_threshold
         found = assign(pairs[legal], cost[legal], limit=limit)
         owner, ids = owners[found.detections], tracks.track_ids.copy()

@@ -33,10 +33,11 @@ def remembered(tracks: TrackStore, config: TrackerConfig, *, stamp_ns: int) -> T
     """The tracks without those whose time is up.
 
     This is decided before the frame is associated, so that frames that never came cannot keep a
-    track alive. A track that the last frame showed always has its chance in this one.
+    track alive. A track that the last frame showed, or that missed no more than `lost_frames`,
+    always has its chance in this one.
     """
     expired = stamp_ns - tracks.updated_ns > round(config.lost_buffer_s * 1e9)
-    expired &= tracks.frames_since_update > 0
+    expired &= tracks.frames_since_update > config.lost_frames
     return tracks[~expired] if expired.any() else tracks
 
 

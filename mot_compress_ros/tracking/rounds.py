@@ -26,6 +26,8 @@ class Round:
         pairs: which of all pairs are near enough to be looked at.
         cost: (K,) of such pairs.
         limit: pairs of a higher cost do not match; leaving two alone costs as much.
+        drop_above: matches of a higher cost are dropped after the assignment, which they have
+            taken part in (SORT, OC-SORT).
     """
 
     tracks: Callable[[Scene], BoolArray]
@@ -33,6 +35,7 @@ class Round:
     pairs: Callable[[Scene], Pairs]
     cost: Callable[[Scene, Pairs], Float64Array]
     limit: float
+    drop_above: float = np.inf
 
 
 def match(scene: Scene, rounds: Sequence[Round]) -> Matches:
@@ -48,7 +51,10 @@ def match(scene: Scene, rounds: Sequence[Round]) -> Matches:
         pairs = pairs[tracks[pairs.tracks] & (free_detections & detections)[pairs.detections]]
         if not len(pairs):
             continue
-        matches = assign(pairs, one.cost(scene, pairs), limit=one.limit)
+        cost = one.cost(scene, pairs)
+        matches = assign(pairs, cost, limit=one.limit)
+        if one.drop_above < one.limit:
+            matches = _cheap(matches, pairs, cost <= one.drop_above)
         free_tracks[matches.tracks] = free_detections[matches.detections] = False
         found.append(matches)
     none = np.zeros(0, np.int64)
@@ -56,3 +62,11 @@ def match(scene: Scene, rounds: Sequence[Round]) -> Matches:
         np.concatenate([none, *(m.tracks for m in found)]),
         np.concatenate([none, *(m.detections for m in found)]),
     )
+
+
+def _cheap(matches: Matches, pairs: Pairs, cheap: BoolArray) -> Matches:
+    """Those `matches` that are among the `cheap` (K,) of the pairs."""
+    partner = np.full(int(pairs.tracks.max()) + 1, -1)
+    partner[matches.tracks] = matches.detections
+    kept = cheap & (partner[pairs.tracks] == pairs.detections)
+    return Matches(pairs.tracks[kept], pairs.detections[kept])

@@ -14,7 +14,7 @@ from offline_training.synthetic.box_scene import generate_boxes
 from offline_training.synthetic.config import SceneConfig
 from offline_training.synthetic.writers import write_boxes, WriteOptions
 
-SEEDS = range(9100, 9104)
+SEEDS = range(9200, 9204)  # on which nothing was chosen: constants were, on other seeds
 FPS, DURATION_S, SIZE_WH = 30.0, 10.0, (1088, 608)
 
 

@@ -1,7 +1,7 @@
 """Detections and embeddings of our own networks on a sequence, computed once and kept in a file.
 
-The file is named by everything that they depend on: weights and input of the network, the options
-of the decoding, and the images.
+The file is named by weights and input of the network, the options of the decoding, and the images.
+After a change of the code of preprocessing, networks or decoding, empty the folder.
 """
 
 from __future__ import annotations

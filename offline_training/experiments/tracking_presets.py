@@ -25,7 +25,7 @@ OPERATING_POINT: Mapping[str, Mapping[str, object]] = {
     'sort': {'min_score': 0.2, 'new_track_score': 0.2},
     'fairmot': {'min_score': 0.2},
     'byte': _TWO_BANDS,
-    'ocsort': _TWO_BANDS,
+    'ocsort': {'min_score': 0.3, **_TWO_BANDS},
     'botsort': _TWO_BANDS,
 }
 

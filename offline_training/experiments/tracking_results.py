@@ -1,7 +1,8 @@
 """Scores of presets on groups of cases, each computed once.
 
 A result is kept in a file that is named by all it depends on: the options of the tracker, the
-detections, stamps and ground truth of the cases, and the code of the tracker.
+detections, stamps and ground truth of the cases, the code of the tracker and of the scores, the
+machine and the versions of what both are made of.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 import functools
 import hashlib
+from importlib.metadata import version
 import json
 from pathlib import Path
 import sys
@@ -21,6 +23,8 @@ from mot_compress_ros.console import ProgressLine
 from mot_compress_ros.errors import InputError
 from mot_compress_ros.options import to_mapping
 from mot_compress_ros.tracking import PRESETS, presets, TrackerConfig
+from offline_training import evaluation
+from offline_training.environment import cpu_model
 from offline_training.experiments.tracking_cases import Case
 from offline_training.experiments.tracking_code import content_hash, source_hash
 from offline_training.experiments.tracking_scoring import CaseScores, pool, PooledRow, score_case
@@ -134,6 +138,8 @@ def _key(job: GroupJob) -> str:
         'config': to_mapping(job.config),
         'cases': [_fingerprint(case) for case in job.cases],
         'code': code_version(job.config.preset),
+        'judge': source_hash(evaluation),
+        'machine': [cpu_model(), *(version(name) for name in ('numpy', 'lap', 'trackeval'))],
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
 

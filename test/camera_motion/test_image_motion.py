@@ -81,7 +81,6 @@ def test_a_turn_is_found_to_a_fraction_of_a_pixel(wall, true):
     found = estimate(make(), seen(wall, np.eye(3)), seen(wall, true))
     assert found.shape == (3, 3)
     assert found.dtype == np.float64
-    assert found[2, 2] == 1
     assert error_px(found, true) < 0.3
 
 

@@ -233,7 +233,7 @@ CHANGES = {
     'ocsort': [
         {'motion_model': 'xywh'},
         {'min_score': 0.9},
-        {'high_score': 0.2},
+        {'min_score': 0.2},
         {'new_track_score': 0.7},
         {'confirm_hits': 3},
         {'sticky': True},

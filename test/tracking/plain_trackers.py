@@ -234,15 +234,25 @@ class PlainTracker:
         return dt, first
 
     def round(
-        self, tracks: list[Any], free: list[int], frame: Detections, cost_of: CostOf, limit: float
+        self,
+        tracks: list[Any],
+        free: list[int],
+        frame: Detections,
+        cost_of: CostOf,
+        limit: float,
+        *,
+        drop_above: float = np.inf,
     ) -> tuple[list[tuple[Any, int]], list[Any], list[int]]:
-        """Pairs of one assignment, and the tracks and the detections that it leaves."""
+        """Pairs of one assignment, and the tracks and the detections that it leaves.
+
+        Matches that cost more than `drop_above` are dropped afterwards.
+        """
         cost = np.full((len(tracks), len(free)), np.inf)
         for i, track in enumerate(tracks):
             for k, j in enumerate(free):
                 if frame.class_ids[j] == track.kind:
                     cost[i, k] = cost_of(track, frame, j)
-        pairs = [(tracks[i], free[k]) for i, k in assign(cost, limit)]
+        pairs = [(tracks[i], free[k]) for i, k in assign(cost, limit) if cost[i, k] <= drop_above]
         hit, taken = {t.number for t, _ in pairs}, {j for _, j in pairs}
         return (
             pairs,

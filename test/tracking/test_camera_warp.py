@@ -272,3 +272,36 @@ def test_whole_numbers_and_single_precision_are_taken() -> None:
         checked = checked_homography(given)
         assert checked.dtype == np.float64
         np.testing.assert_array_equal(checked, np.eye(3))
+
+
+@pytest.mark.parametrize('factor', [1.0, -1.0, 40.0, 'corner'])
+def test_a_wide_camera_turns_by_what_lies_ahead_of_it(factor) -> None:
+    """Of 140 degrees; after a turn of 22 the pixel (0, 0) lies behind it, the middle does not."""
+    focal = 960 / np.tan(np.radians(70))
+    camera = np.array([[focal, 0, 960], [0, focal, 540], [0, 0, 1]])
+    angle = np.radians(-22)
+    turn = np.array(
+        [[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]]
+    )
+    homography = camera @ turn @ np.linalg.inv(camera)
+    assert homography[2, 2] < 0
+    homography *= 1 / homography[2, 2] if factor == 'corner' else factor
+    moved = warp_at(checked_homography(homography), np.array([[960.0, 540.0]])).points
+    np.testing.assert_allclose(moved, [[960 + focal * np.tan(angle), 540]])
+
+
+def test_a_homography_may_be_written_anew_by_its_owner(detect) -> None:
+    """Also where a late result is played over the frames that had it."""
+    stores = []
+    for owns in (True, False):
+        tracker, buffer = Tracker(TrackerConfig.of('vehicle')), np.eye(3)
+        for k in range(10):
+            buffer[0, 2] = 5.0 * k
+            motion = buffer if owns else buffer.copy()
+            shift = 5.0 * k * (k + 1) / 2
+            seen = detect([[100 + shift, 100, 140 + shift, 180]])
+            tracker.update(seen, stamp_ns=(k + 1) * 33_333_333, camera_motion=motion)
+        late = detect([[175, 100, 215, 180]])
+        assert tracker.update_late(late, stamp_ns=6 * 33_333_333).applied
+        stores.append(tracker.store.boxes_xyxy_px)
+    np.testing.assert_array_equal(*stores)

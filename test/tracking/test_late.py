@@ -19,7 +19,7 @@ import pytest
 
 from mot_compress_ros.datatypes import Tracks, TrackState
 from mot_compress_ros.errors import InvalidDataError
-from mot_compress_ros.tracking import Tracker, TrackerConfig
+from mot_compress_ros.tracking import PRESETS, Tracker, TrackerConfig
 
 # As good as in time
 
@@ -73,6 +73,19 @@ def test_camera_motion_and_uneven_steps_are_played_again(name, detect) -> None:
         in_time.update(seen, stamp_ns=now, camera_motion=motion)
     assert late.update_late(missing, stamp_ns=at).found_again == 2
     assert_same_store(late.store, in_time.store)
+
+
+@pytest.mark.parametrize('name', [n for n in PRESETS if n != 'sort'])  # it forgets after one
+def test_weak_detections_keep_no_track_that_they_would_not_have_kept_in_time(name, detect) -> None:
+    """A gap at 5 and 6, weak detections from 7 on, and late evidence for 5 alone."""
+    late, in_time = (Tracker(TrackerConfig.of(name)) for _ in range(2))
+    for k in range(12):
+        seen = NOBODY if k == 6 else detect([box(k)], scores=0.9 if k < 7 else 0.12)
+        late.update(NOBODY if k == 5 else seen, stamp_ns=stamp(k))
+        in_time.update(seen, stamp_ns=stamp(k))
+    late.update_late(detect([box(5)]), stamp_ns=stamp(5))
+    assert late.store.hits[0] == in_time.store.hits[0]
+    assert late.store.states[0] == in_time.store.states[0]
 
 
 def test_a_track_that_was_lost_to_the_end_lives_again(detect) -> None:

@@ -119,14 +119,14 @@ def test_a_weak_late_detection_begins_nothing(detect) -> None:
     assert tracker.store.track_ids.tolist() == [1, 2]
 
 
-@pytest.mark.parametrize('name', ['fairmot', 'byte'])
-def test_a_duplicate_ends_as_if_it_had_never_been(name, detect) -> None:
-    """It took what nobody had, and then met what an older track got."""
+@pytest.mark.parametrize(('name', 'score'), [('fairmot', 0.3), ('byte', 0.65)])
+def test_a_duplicate_ends_as_if_it_had_never_been(name, score, detect) -> None:
+    """It took what nobody had, too weak to begin a track, and then met what an older track got."""
     tracker = made(name)
     weak = np.array([[100, 100, 140, 180], [131, 100, 171, 180]])
     for k in range(6):
         tracker.update(detect([box(0)]), stamp_ns=stamp(k))
-    tracker.update(detect(weak, scores=[0.9, 0.3]), stamp_ns=stamp(6))
+    tracker.update(detect(weak, scores=[0.9, score]), stamp_ns=stamp(6))
     tracker.update(detect([box(0, x=112)]), stamp_ns=stamp(7))
     store, before = tracker.store, remembered(tracker)
     outcome = tracker.update_late(detect([box(0, x=130)]), stamp_ns=stamp(5))
@@ -139,7 +139,7 @@ def test_a_duplicate_ends_as_if_it_had_never_been(name, detect) -> None:
     alive = made(name)
     for k in range(6):
         alive.update(detect([box(0)]), stamp_ns=stamp(k))
-    alive.update(detect(weak, scores=[0.9, 0.3]), stamp_ns=stamp(6))
+    alive.update(detect(weak, scores=[0.9, score]), stamp_ns=stamp(6))
     alive.update_late(detect([box(0, x=130)]), stamp_ns=stamp(5))
     assert alive.store.track_ids.tolist() == [1, 2]
     assert alive.store.hits.tolist() == [7, 2]

@@ -100,7 +100,9 @@ class PlainOcSort(PlainTracker):
             track.advance(dt)
         free = best_first(frame, frame.scores >= self.min_score)
         pairs, left, free = self.round(self.tracks, free, frame, self.cost, self.unmatched_cost)
-        again, _, free = self.round(left, free, frame, self.from_last_seen, 1 - self.min_iou)
+        again, _, free = self.round(
+            left, free, frame, self.from_last_seen, 1.0, drop_above=1 - self.min_iou
+        )
         self.events['found by the last box'] += len(again)
         for track, j in pairs + again:
             self.events['replayed'] += track.unseen > 1

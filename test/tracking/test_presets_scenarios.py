@@ -177,7 +177,7 @@ def test_dropped_frames_are_bridged_by_their_stamps(
         assert owners(tracks, [box_at(100 + 8 * k)]) == [1]
 
 
-@pytest.mark.parametrize('name', ALL)
+@pytest.mark.parametrize('name', [name for name in ALL if name != 'sort'])  # it counts frames
 def test_a_pause_longer_than_the_buffer_ends_what_was_not_seen_before_it(
     detect: Detect, name: str
 ) -> None:

@@ -35,7 +35,7 @@ class PlainSort(PlainTracker):
             track.streak = 0 if track.unseen else track.streak
             track.unseen += 1
         free = best_first(frame, frame.scores >= self.min_score)
-        pairs, _, free = self.round(self.tracks, free, frame, iou_distance, 0.7)
+        pairs, _, free = self.round(self.tracks, free, frame, iou_distance, 1.0, drop_above=0.7)
         for track, j in pairs:
             self.events['bridged'] += track.unseen > 1
             track.hit(box_of(frame, j), now)

@@ -10,6 +10,8 @@ With these differences:
 - tracks and detections of different classes never match, and a lost track is forgotten by the
   clock;
 - the filter takes in the detection that ends a gap once; the published code does so twice;
+- in the first round, pairs that overlap too little take no part; the published code drops them
+  after the assignment;
 - the detection that begins a track counts as seen: recovery and momentum work from there on.
 """
 
@@ -21,14 +23,14 @@ from mot_compress_ros.tracking import costs
 from mot_compress_ros.tracking.config import TrackerConfig
 from mot_compress_ros.tracking.kalman import Float64Array
 from mot_compress_ros.tracking.pairs import paired_iou, Pairs
-from mot_compress_ros.tracking.pools import everyone, scoring
+from mot_compress_ros.tracking.pools import everyone
 from mot_compress_ros.tracking.rounds import Round
 from mot_compress_ros.tracking.scene import Scene
 
 DEFAULTS = TrackerConfig(
     preset='ocsort',
     motion_model='xysr',
-    min_score=0.1,
+    min_score=0.6,  # det_thresh; the published code keeps weaker ones and uses none
     high_score=0.6,
     new_track_score=0.6,
     confirm_hits=4,  # the published min_hits is 3 and does not count the first detection
@@ -52,7 +54,6 @@ def uses_embeddings(config: TrackerConfig) -> bool:
 
 def rounds(config: TrackerConfig) -> tuple[Round, ...]:
     """Overlap and direction, then overlap with the last observation."""
-    strong = scoring(at_least=config.high_score)
 
     def with_direction(scene: Scene, pairs: Pairs) -> Float64Array:
         overlap = scene.iou(pairs)
@@ -63,17 +64,18 @@ def rounds(config: TrackerConfig) -> tuple[Round, ...]:
     return (
         Round(
             tracks=everyone,
-            detections=strong,
+            detections=Scene.everything_seen,
             pairs=lambda scene: scene.touching,
             cost=with_direction,
             limit=0.0,  # the published code takes the greatest sum, however small its parts
         ),
         Round(
             tracks=everyone,
-            detections=strong,
+            detections=Scene.everything_seen,
             pairs=lambda scene: scene.near(scene.tracks.observed_xyxy_px),
             cost=_distance_to_last_seen,
-            limit=config.iou_threshold,
+            limit=1.0,
+            drop_above=config.iou_threshold,
         ),
     )
 

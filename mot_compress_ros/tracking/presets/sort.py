@@ -1,10 +1,6 @@
 """SORT (Bewley et al. 2016): one assignment by overlap, short memory.
 
-With these differences:
-
-- tracks and detections of different classes never match;
-- a track is forgotten by the clock. `lost_buffer_s` gives it the two chances that it has in the
-  published code (max_age 1) at 30 FPS; at a lower rate it has one.
+With one difference: tracks and detections of different classes never match.
 """
 
 from __future__ import annotations
@@ -25,7 +21,8 @@ DEFAULTS = TrackerConfig(
     warm_up_frames=3,
     sticky=False,
     iou_threshold=0.7,
-    lost_buffer_s=0.07,
+    lost_buffer_s=0.0,
+    lost_frames=1,  # the published max_age
     duplicate_iou_distance=0.0,
     min_area_px2=0.0,
 )
@@ -44,6 +41,7 @@ def rounds(config: TrackerConfig) -> tuple[Round, ...]:
             detections=Scene.everything_seen,
             pairs=lambda scene: scene.touching,
             cost=costs.iou_distance,
-            limit=config.iou_threshold,
+            limit=1.0,  # the greatest sum of overlaps; what is too small goes afterwards
+            drop_above=config.iou_threshold,
         ),
     )

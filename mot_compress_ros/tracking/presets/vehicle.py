@@ -1,7 +1,8 @@
 """Ours: for cameras that move, frames that are missing, and road users of every shape.
 
 ByteTrack's two passes over a filter of width and height, with a comparison of boxes that knows how
-far XX
+far it can trust the prediction. Each part was kept or left out by measurement, which
+`experiments tracking --ablate` repeats with each of `CHANGES`.
 
 - Uncertain boxes are grown before they are compared (`buffer_growth`): by the standard deviation
   of where the filter expects the box. Hypothesis: a track that was not seen for a while, that is
@@ -28,6 +29,7 @@ far XX
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 
@@ -98,7 +100,7 @@ def rounds(config: TrackerConfig) -> tuple[Round, ...]:
     def overlap(scene: Scene, pairs: Pairs) -> Float64Array:
         return 1 - costs.buffered_iou(scene, pairs, scene.once(growth)[pairs.tracks])
 
-    def fit(scene: Scene, pairs: Pairs) -> Float64Array:
+    def fit(scene: Scene, pairs: Pairs, *, threshold: float) -> Float64Array:
         scores = scene.seen.scores[pairs.detections].astype(np.float64)
         scored = 1 - config.score_share + config.score_share * scores
         distance = 1 - (1 - overlap(scene, pairs)) * scored
@@ -107,13 +109,19 @@ def rounds(config: TrackerConfig) -> tuple[Round, ...]:
         for weight, term in _TERMS:
             if getattr(config, weight):
                 cost = cost + getattr(config, weight) * term(scene, pairs)
-        return np.where(distance <= config.iou_threshold, cost, np.inf)
+        return np.where(distance <= threshold, cost, np.inf)
 
     # No sum of the terms may rule out what the overlap allows.
-    limit = config.iou_threshold + config.shape_weight + config.absence_weight
-    limit += sum(getattr(config, weight) for weight, _ in _TERMS)
+    terms = config.shape_weight + config.absence_weight
+    terms += sum(getattr(config, weight) for weight, _ in _TERMS)
     passes = (
-        Round(tracks=confirmed_or_lost, detections=strong, pairs=near, cost=fit, limit=limit),
+        Round(
+            tracks=confirmed_or_lost,
+            detections=strong,
+            pairs=near,
+            cost=partial(fit, threshold=config.iou_threshold),
+            limit=config.iou_threshold + terms,
+        ),
         Round(
             tracks=confirmed,
             detections=scoring_less(than=config.high_score),
@@ -121,7 +129,13 @@ def rounds(config: TrackerConfig) -> tuple[Round, ...]:
             cost=costs.iou_distance,
             limit=config.low_iou_threshold,
         ),
-        Round(tracks=tentative, detections=strong, pairs=near, cost=fit, limit=limit),
+        Round(
+            tracks=tentative,
+            detections=strong,
+            pairs=near,
+            cost=partial(fit, threshold=config.tentative_iou_threshold),
+            limit=config.tentative_iou_threshold + terms,
+        ),
     )
     return passes + ((_recovery(config),) if config.recovery_distance else ())
 
