@@ -76,8 +76,11 @@ def _column(
     """Return `value` as a read-only array of `dtype` and `shape`, or say what is wrong with it."""
     try:
         given = np.asarray(value)
-        with np.errstate(over='ignore', invalid='ignore'):  # what overflows is refused below
-            array = np.array(given, dtype=dtype, order='C')
+        if given.dtype == dtype:
+            array = np.array(given, order='C')
+        else:
+            with np.errstate(over='ignore', invalid='ignore'):  # what overflows is refused below
+                array = np.array(given, dtype=dtype, order='C')
     except (TypeError, ValueError, OverflowError) as error:
         raise InvalidDataError(f'{name}: expected an array of numbers: {error}') from error
     if array.dtype.kind == 'i' and given.dtype.kind in 'fu' and (array != given).any():

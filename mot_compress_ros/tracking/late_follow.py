@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mot_compress_ros.datatypes import TrackState
 from mot_compress_ros.tracking import life
 from mot_compress_ros.tracking.camera_warp import warp_boxes
 from mot_compress_ros.tracking.config import TrackerConfig
@@ -28,9 +27,7 @@ from mot_compress_ros.tracking.late_frames import (
 from mot_compress_ros.tracking.motion import MotionModel
 from mot_compress_ros.tracking.pairs import BoolArray, Indices
 from mot_compress_ros.tracking.seen import Seen
-from mot_compress_ros.tracking.store import TrackStore
-
-_LOST = int(TrackState.LOST)  # a member of an enumeration is slow to look up
+from mot_compress_ros.tracking.store import LOST, TrackStore
 
 Scalar = TypeVar('Scalar', bound=np.generic)
 
@@ -44,7 +41,7 @@ def can_follow(tracks: TrackStore, config: TrackerConfig) -> BoolArray:
     shown: BoolArray = tracks.frames_since_update == 0
     if not config.sticky or config.direction_frames or config.re_update:
         return shown
-    return shown | tracks.is_in(TrackState.LOST)
+    return shown | tracks.is_in(LOST)
 
 
 class Followed:
@@ -71,7 +68,7 @@ class Followed:
     ) -> None:
         self._config = config
         self._ids, self._motion = tracks.track_ids[rows], tracks.motion[rows]
-        self._lost = tracks.states[rows] == _LOST
+        self._lost = tracks.states[rows] == LOST
         relived = found | config.re_update
         self._relived = _Relived(tracks, rows, looks, found, stamp_ns, config)
         # Of the others the late detection is blended in after all that came after it.
@@ -110,7 +107,7 @@ class Followed:
             left = self._ids[self._relived.rows[~stays[self._relived.rows]]]
             motion, rows = motion[stays], rows[stays[here]]
             self._drop_all_but(stays)
-        self._motion, self._lost = motion, tracks.states[rows] == _LOST
+        self._motion, self._lost = motion, tracks.states[rows] == LOST
         return self._written(tracks, rows), left
 
     def _drop_all_but(self, stays: BoolArray) -> None:

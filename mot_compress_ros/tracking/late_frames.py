@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mot_compress_ros.datatypes import TrackState
 from mot_compress_ros.tracking import kalman, life
 from mot_compress_ros.tracking.config import TrackerConfig
 from mot_compress_ros.tracking.kalman import Float64Array, KalmanState
@@ -22,7 +21,7 @@ from mot_compress_ros.tracking.pairs import (
     sides_and_centres,
 )
 from mot_compress_ros.tracking.seen import Seen
-from mot_compress_ros.tracking.store import TrackStore
+from mot_compress_ros.tracking.store import CONFIRMED, TrackStore
 
 
 class Evidence(NamedTuple):
@@ -88,9 +87,8 @@ def corrected(
 ) -> KalmanState:
     """States after detection `detections[i]` of `seen` was given to track i."""
     measured = model.measure(seen.boxes_xyxy_px[detections])
-    variance = model.measured_variance(motion.position)
-    if config.cover_noise:
-        variance = life.measured_noise(seen, config)[detections, None] * variance
+    noise = life.measured_noise(seen, detections, config)
+    variance = noise * model.measured_variance(motion.position)
     return kalman.update(motion, measured, measured_variance=variance)
 
 
@@ -120,7 +118,7 @@ def may_pair(states: Indices, pairs: Pairs, seen: Seen, *, high_score: float) ->
     Weak detections are for tracks that the last frame showed.
     """
     strong = seen.scores >= high_score
-    return np.asarray(strong[pairs.detections] | (states[pairs.tracks] == TrackState.CONFIRMED))
+    return np.asarray(strong[pairs.detections] | (states[pairs.tracks] == CONFIRMED))
 
 
 def with_streaks(tracks: TrackStore, before: TrackStore | None = None) -> TrackStore:

@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mot_compress_ros.datatypes import TrackState
 from mot_compress_ros.tracking import kalman
 from mot_compress_ros.tracking.assignment import Matches
 from mot_compress_ros.tracking.camera_warp import warp_at, warp_boxes, warp_state
@@ -23,7 +22,7 @@ from mot_compress_ros.tracking.motion import MotionModel
 from mot_compress_ros.tracking.pairs import BoolArray, near_pairs, paired_iou, sides_and_centres
 from mot_compress_ros.tracking.re_update import re_updated
 from mot_compress_ros.tracking.seen import Seen
-from mot_compress_ros.tracking.store import TrackStore
+from mot_compress_ros.tracking.store import CONFIRMED, LOST, TENTATIVE, TrackStore
 
 Int64Array = NDArray[np.int64]
 Scalar = TypeVar('Scalar', bound=np.generic)
@@ -53,7 +52,7 @@ def moved(
     motion = moved_motion(
         tracks.model,
         tracks.motion,
-        tracks.is_in(TrackState.LOST),
+        tracks.is_in(LOST),
         dt_periods=dt_periods,
         camera_motion=camera_motion,
     )
@@ -99,7 +98,7 @@ def with_hits(
     """
     hit, given = matches.tracks, seen[matches.detections]
     measured = tracks.model.measure(given.boxes_xyxy_px)
-    noise = measured_noise(seen, config)[matches.detections]
+    noise = measured_noise(seen, matches.detections, config)
     corrected = _corrected(tracks, hit, measured, config, noise=noise, stamp_ns=stamp_ns)
     streaks = np.zeros_like(tracks.streaks) if others_missed else tracks.streaks.copy()
     streaks[hit] = tracks.streaks[hit] + 1
@@ -125,7 +124,7 @@ def survivors(tracks: TrackStore, config: TrackerConfig) -> TrackStore:
     """The tracks without those that ended with this frame's miss."""
     if not config.sticky:
         return tracks
-    ended = tracks.is_in(TrackState.TENTATIVE) & (tracks.frames_since_update > 0)
+    ended = tracks.is_in(TENTATIVE) & (tracks.frames_since_update > 0)
     return tracks[~ended] if ended.any() else tracks
 
 
@@ -153,7 +152,7 @@ def begun(
         model=model,
         track_ids=np.arange(first_id, first_id + n, dtype=np.int64),
         class_ids=seen.class_ids,
-        states=np.where(at_once, TrackState.CONFIRMED, TrackState.TENTATIVE).astype(np.int64),
+        states=np.where(at_once, CONFIRMED, TENTATIVE).astype(np.int64),
         scores=seen.scores,
         started_ns=np.full(n, stamp_ns, np.int64),
         updated_ns=np.full(n, stamp_ns, np.int64),
@@ -178,7 +177,7 @@ def duplicates(tracks: TrackStore, *, iou_distance: float) -> BoolArray:
     drop = np.zeros(len(tracks), bool)
     if not iou_distance:
         return drop
-    is_lost = tracks.is_in(TrackState.LOST)
+    is_lost = tracks.is_in(LOST)
     lost, seen = np.flatnonzero(is_lost), np.flatnonzero(~is_lost)
     if not len(lost) or not len(seen):
         return drop
@@ -225,11 +224,13 @@ def _one_frame_older(tracks: TrackStore) -> Float64Array:
     return np.concatenate([latest[:, None], tracks.recent_xyxy_px[:, :-1]], axis=1)
 
 
-def measured_noise(seen: Seen, config: TrackerConfig) -> Float64Array:
-    """(M,) how many times its usual variance the measurement of each detection has."""
+def measured_noise(
+    seen: Seen, detections: Int64Array, config: TrackerConfig
+) -> Float64Array | float:
+    """How many times their usual variance the measurements of `detections` (K,) have: (K, 1)."""
     if not config.cover_noise:
-        return np.ones(len(seen))
-    return np.asarray(1 + config.cover_noise * seen.covered)
+        return 1.0
+    return np.asarray(1 + config.cover_noise * seen.covered[detections, None])
 
 
 def _corrected(
@@ -238,12 +239,12 @@ def _corrected(
     measured: Float64Array,
     config: TrackerConfig,
     *,
-    noise: Float64Array,
+    noise: Float64Array | float,
     stamp_ns: int,
 ) -> KalmanState:
     """The states of tracks `hit` after measurement i, `noise[i]` noisier, went to `hit[i]`."""
     model, motion = tracks.model, tracks.motion[hit]
-    variance = noise[:, None] * model.measured_variance(motion.position)
+    variance = noise * model.measured_variance(motion.position)
     corrected = kalman.update(motion, measured, measured_variance=variance)
     if not config.re_update:
         return corrected
@@ -256,6 +257,8 @@ def _corrected(
 
 def _learnt(gallery: Gallery, hit: Int64Array, given: Seen, config: TrackerConfig) -> Gallery:
     """The gallery after track `hit[i]` was given detection i."""
+    if not given.embeddings.shape[1]:
+        return gallery
     # A weak detection is a bad likeness: half hidden, or of something else.
     learns = given.comparable & (given.scores >= config.high_score)
     if not learns.all():
@@ -274,12 +277,12 @@ def _states_after(
     warm_up: bool,
 ) -> Int64Array:
     """States (N,): enough hits confirm a track; a miss makes a confirmed one lost."""
-    tentative = tracks.is_in(TrackState.TENTATIVE)
-    states = np.where(tentative, TrackState.TENTATIVE, TrackState.LOST)
+    tentative = tracks.is_in(TENTATIVE)
+    states = np.where(tentative, TENTATIVE, LOST)
     enough = streaks[hit] >= config.confirm_hits - 1
     if config.sticky:
         enough |= ~tentative[hit]
-    states[hit] = np.where(enough | warm_up, TrackState.CONFIRMED, TrackState.TENTATIVE)
+    states[hit] = np.where(enough | warm_up, CONFIRMED, TENTATIVE)
     return states
 
 

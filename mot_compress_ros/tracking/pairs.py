@@ -34,7 +34,7 @@ class Pairs:
 
     def __getitem__(self, chosen: BoolArray) -> Pairs:
         """Those that a mask (K,) chooses."""
-        numbers = np.flatnonzero(chosen)
+        numbers = chosen.nonzero()[0]
         return Pairs(self.tracks.take(numbers), self.detections.take(numbers))
 
 

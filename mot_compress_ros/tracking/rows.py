@@ -16,4 +16,4 @@ Rows: TypeAlias = NDArray[np.bool_] | NDArray[np.int64]
 
 def row_numbers(rows: Rows) -> NDArray[np.int64]:
     """Indices of rows that a mask or an index array chooses."""
-    return np.flatnonzero(rows) if rows.dtype == np.bool_ else rows.astype(np.int64, copy=False)
+    return rows.nonzero()[0] if rows.dtype == np.bool_ else rows.astype(np.int64, copy=False)

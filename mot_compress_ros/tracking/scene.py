@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from mot_compress_ros.datatypes import TrackState
 from mot_compress_ros.tracking.gallery import Remembered
 from mot_compress_ros.tracking.kalman import Float64Array, REFERENCE_PERIOD_NS
 from mot_compress_ros.tracking.pairs import (
@@ -19,7 +18,7 @@ from mot_compress_ros.tracking.pairs import (
     sides_and_centres,
 )
 from mot_compress_ros.tracking.seen import Seen
-from mot_compress_ros.tracking.store import TrackStore
+from mot_compress_ros.tracking.store import CONFIRMED, LOST, TENTATIVE, TrackStore
 
 T = TypeVar('T')
 
@@ -38,9 +37,9 @@ class Scene:
         self.seen = seen
         self.stamp_ns = stamp_ns
         self.boxes = tracks.boxes_xyxy_px  # (N, 4), predicted
-        self.confirmed = tracks.is_in(TrackState.CONFIRMED)
-        self.lost = tracks.is_in(TrackState.LOST)
-        self.tentative = tracks.is_in(TrackState.TENTATIVE)
+        self.confirmed = tracks.is_in(CONFIRMED)
+        self.lost = tracks.is_in(LOST)
+        self.tentative = tracks.is_in(TENTATIVE)
         self._once: dict[Callable[[Scene], Any], Any] = {}
 
     def once(self, derive: Callable[[Scene], T]) -> T:

@@ -86,7 +86,9 @@ def look_at(
     scored = detections.scores >= min_score
     rows = _best_first(np.flatnonzero(scored & is_box), detections, corners)
     looks = detections.embeddings if with_looks else detections.embeddings[:, :0]
-    embeddings, comparable = unit_length(looks.take(rows, axis=0))
+    embeddings, comparable = looks.take(rows, axis=0), np.zeros(len(rows), bool)
+    if looks.shape[1]:
+        embeddings, comparable = unit_length(embeddings)
     seen = Seen(
         boxes_xyxy_px=corners.take(rows, axis=0),
         scores=detections.scores[rows],

@@ -22,6 +22,10 @@ Int64Array = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 
+# Members of an enumeration are slow to look up and to compare with arrays.
+TENTATIVE, CONFIRMED, LOST = (int(state) for state in TrackState)
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class TrackStore:
     """N tracks in ascending order of id, whatever their state.
@@ -97,7 +101,7 @@ class TrackStore:
                 merged[name] = mine.join(theirs)
         return TrackStore(model=self.model, **merged)
 
-    def is_in(self, state: TrackState) -> BoolArray:
+    def is_in(self, state: int) -> BoolArray:
         """Mask (N,) of the tracks in `state`."""
         mask: BoolArray = self.states == state
         return mask

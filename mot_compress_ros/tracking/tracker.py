@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mot_compress_ros import boxes
-from mot_compress_ros.datatypes import Detections, Tracks, TrackState
+from mot_compress_ros.datatypes import Detections, Tracks
 from mot_compress_ros.errors import InvalidDataError
 from mot_compress_ros.options import from_mapping, to_mapping
 from mot_compress_ros.tracking import kalman, life
@@ -18,7 +18,7 @@ from mot_compress_ros.tracking.presets import PRESETS
 from mot_compress_ros.tracking.rounds import match
 from mot_compress_ros.tracking.scene import Scene
 from mot_compress_ros.tracking.seen import look_at, Seen
-from mot_compress_ros.tracking.store import TrackStore
+from mot_compress_ros.tracking.store import CONFIRMED, TrackStore
 
 
 class Tracker:
@@ -172,7 +172,7 @@ class Tracker:
         from_detector = self._config.publish_detections
         corners = tracks.observed_xyxy_px if from_detector else tracks.boxes_xyxy_px
         large = boxes.area(corners) > self._config.min_area_px2
-        shown = np.flatnonzero(tracks.is_in(TrackState.CONFIRMED) & large)
+        shown = np.flatnonzero(tracks.is_in(CONFIRMED) & large)
         velocity = tracks.motion.velocity.take(shown, axis=0)[:, :2]
         periods_per_s = 1e9 / kalman.REFERENCE_PERIOD_NS
         return Tracks(
