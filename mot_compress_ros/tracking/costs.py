@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mot_compress_ros.tracking.kalman import CHI2_95_4DOF, Float64Array
-from mot_compress_ros.tracking.pairs import grown, paired_iou, Pairs, sides_and_centres
+from mot_compress_ros.tracking.pairs import Pairs
 from mot_compress_ros.tracking.scene import Scene
 
 
@@ -24,8 +24,18 @@ def buffered_iou(scene: Scene, pairs: Pairs, growth: Float64Array) -> Float64Arr
 
     Source: C-BIoU (Yang et al. 2023), equation 1.
     """
-    tracks, detections = scene.paired_boxes(pairs)
-    return paired_iou(grown(tracks, growth), grown(detections, growth))
+    stretch = (0.5 + growth)[:, None]
+    sides, centres = scene.extent
+    half, centre = sides.take(pairs.tracks, axis=0) * stretch, centres.take(pairs.tracks, axis=0)
+    sides, centres = scene.seen_extent
+    seen_half = sides.take(pairs.detections, axis=0) * stretch
+    seen_centre = centres.take(pairs.detections, axis=0)
+    shared = np.minimum(centre + half, seen_centre + seen_half)
+    shared -= np.maximum(centre - half, seen_centre - seen_half)
+    np.maximum(shared, 0, out=shared)
+    overlap = shared[:, 0] * shared[:, 1]
+    union = 4 * (half[:, 0] * half[:, 1] + seen_half[:, 0] * seen_half[:, 1]) - overlap
+    return np.asarray(overlap / np.where(union > 0, union, 1.0))
 
 
 def embedding_distance(scene: Scene, pairs: Pairs) -> Float64Array:
@@ -51,8 +61,7 @@ def within_gate(scene: Scene) -> Pairs:
     """All pairs whose Mahalanobis distance can pass the gate, and few others."""
     motion, model = scene.tracks.motion, scene.tracks.model
     total = motion.position_variance + model.measured_variance(motion.position)
-    _, centres = sides_and_centres(scene.boxes)
-    return scene.within(centres, np.sqrt(1.001 * CHI2_95_4DOF * total[:, :2]))
+    return scene.within(scene.extent[1], np.sqrt(1.001 * CHI2_95_4DOF * total[:, :2]))
 
 
 def fused_with_motion(
@@ -95,9 +104,8 @@ def earlier_boxes(recent_xyxy_px: Float64Array, observed_xyxy_px: Float64Array) 
 
 def shape_distance(scene: Scene, pairs: Pairs) -> Float64Array:
     """How much the sides differ, in 0..1: 1 - min(w) min(h) / (max(w) max(h))."""
-    track, seen = scene.paired_boxes(pairs)
-    a = np.maximum(track[:, 2:] - track[:, :2], 1e-6)
-    b = seen[:, 2:] - seen[:, :2]
+    a = np.maximum(scene.extent[0].take(pairs.tracks, axis=0), 1e-6)
+    b = scene.seen_extent[0].take(pairs.detections, axis=0)
     ratio = np.minimum(a, b) / np.maximum(a, b)
     return np.asarray(1 - ratio[:, 0] * ratio[:, 1])
 

@@ -135,9 +135,3 @@ def paired_iou(a_xyxy: Float64Array, b_xyxy: Float64Array) -> Float64Array:
     a, b = a_xyxy[:, 2:] - a_xyxy[:, :2], b_xyxy[:, 2:] - b_xyxy[:, :2]
     union = a[:, 0] * a[:, 1] + b[:, 0] * b[:, 1] - shared
     return np.asarray(shared / np.where(union > 0, union, 1.0))
-
-
-def grown(boxes_xyxy_px: Float64Array, share: Float64Array) -> Float64Array:
-    """Boxes (K, 4) with `share` (K,) of their sides added on each of their four edges."""
-    side = (boxes_xyxy_px[:, 2:] - boxes_xyxy_px[:, :2]) * share[:, None]
-    return np.concatenate([boxes_xyxy_px[:, :2] - side, boxes_xyxy_px[:, 2:] + side], axis=1)

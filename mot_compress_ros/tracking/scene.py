@@ -55,6 +55,16 @@ class Scene:
         return np.asarray((self.stamp_ns - self.tracks.updated_ns) / REFERENCE_PERIOD_NS)
 
     @cached_property
+    def extent(self) -> tuple[Float64Array, Float64Array]:
+        """Sides (N, 2) and centres (N, 2) of the predicted boxes."""
+        return sides_and_centres(self.boxes)
+
+    @cached_property
+    def seen_extent(self) -> tuple[Float64Array, Float64Array]:
+        """Sides (M, 2) and centres (M, 2) of the detected boxes."""
+        return sides_and_centres(self.seen.boxes_xyxy_px)
+
+    @cached_property
     def touching(self) -> Pairs:
         """Pairs of one class whose boxes touch, the predicted and the detected."""
         return self.near(self.boxes)
@@ -76,15 +86,16 @@ class Scene:
             boxes_xyxy_px: (N, 4) where the tracks are looked for.
             growth: (N,) share added on each edge, for the detection of a pair that of its track.
         """
-        sides, centres = sides_and_centres(boxes_xyxy_px)
-        seen_sides, seen_centres = sides_and_centres(self.seen.boxes_xyxy_px)
+        predicted = boxes_xyxy_px is self.boxes
+        sides, centres = self.extent if predicted else sides_and_centres(boxes_xyxy_px)
+        seen_sides, seen_centres = self.seen_extent
         stretch = None if growth is None else 1 + 2 * growth
         pairs = near_pairs(centres, sides / 2, seen_centres, seen_sides / 2, stretch)
         return self.of_one_class(pairs)
 
     def within(self, centres: Float64Array, reach: Float64Array) -> Pairs:
         """Pairs of one class whose centres are within `reach` (N, 2) of `centres` (N, 2)."""
-        _, seen_centres = sides_and_centres(self.seen.boxes_xyxy_px)
+        _, seen_centres = self.seen_extent
         return self.of_one_class(
             near_pairs(centres, reach, seen_centres, np.zeros_like(seen_centres))
         )

@@ -36,7 +36,7 @@ import numpy as np
 from mot_compress_ros.tracking import costs
 from mot_compress_ros.tracking.config import TrackerConfig
 from mot_compress_ros.tracking.kalman import CHI2_95_4DOF, Float64Array
-from mot_compress_ros.tracking.pairs import Pairs, sides_and_centres
+from mot_compress_ros.tracking.pairs import Pairs
 from mot_compress_ros.tracking.pools import (
     confirmed,
     confirmed_or_lost,
@@ -86,7 +86,7 @@ def rounds(config: TrackerConfig) -> tuple[Round, ...]:
 
     def growth(scene: Scene) -> Float64Array:
         """(N,) share of the sides that the boxes of a track and its detection are grown by."""
-        sides, _ = sides_and_centres(scene.boxes)
+        sides, _ = scene.extent
         deviation = np.sqrt(scene.tracks.motion.position_variance[:, :2]) / np.maximum(sides, 1.0)
         share = config.buffer + config.buffer_growth * deviation.mean(axis=1)
         return np.asarray(np.minimum(share, config.buffer_max))
