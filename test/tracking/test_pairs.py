@@ -9,7 +9,6 @@ import pytest
 
 from mot_compress_ros import boxes
 from mot_compress_ros.tracking.pairs import (
-    grown,
     near_pairs,
     paired_iou,
     Pairs,
@@ -138,14 +137,6 @@ def test_iou_of_pairs_is_the_diagonal_of_the_matrix() -> None:
     np.testing.assert_allclose(found, np.diag(boxes.iou_matrix(a, b)), rtol=1e-12)
     np.testing.assert_array_equal(found[10:14], [1, 0, 0, 0])
     assert paired_iou(a[:0], b[:0]).shape == (0,)
-
-
-def test_a_grown_box_has_its_share_on_each_edge() -> None:
-    box = np.array([[10.0, 20, 30, 60]])  # 20 by 40
-    np.testing.assert_allclose(grown(box, np.array([0.5])), [[0, 0, 40, 80]])
-    np.testing.assert_allclose(
-        grown(np.tile(box, (2, 1)), np.array([0.0, 0.1])), [[10, 20, 30, 60], [8, 16, 32, 64]]
-    )
 
 
 def test_sides_and_centres_of_known_boxes() -> None:
