@@ -79,9 +79,6 @@ class TrackerConfig:
         'a confirmed track stays so when it is found again, and one that is not confirmed ends '
         'with its first miss; else both must be seen in successive frames again (sort, ocsort)',
     )
-    instant_score: float = _share(
-        1.0, 'a first detection of more than this score confirms a track at once; 1: none does'
-    )
     buffer: float = option(
         0.0,
         'boxes are grown by this share of their sides on each edge before they are compared '

@@ -7,10 +7,9 @@ looks like are as the record of the frame has them: they follow from the latest 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mot_compress_ros.tracking import life
 from mot_compress_ros.tracking.camera_warp import warp_boxes
@@ -26,10 +25,9 @@ from mot_compress_ros.tracking.late_frames import (
 )
 from mot_compress_ros.tracking.motion import MotionModel
 from mot_compress_ros.tracking.pairs import BoolArray, Indices
+from mot_compress_ros.tracking.rows import put_rows
 from mot_compress_ros.tracking.seen import Seen
 from mot_compress_ros.tracking.store import LOST, TrackStore
-
-Scalar = TypeVar('Scalar', bound=np.generic)
 
 
 def can_follow(tracks: TrackStore, config: TrackerConfig) -> BoolArray:
@@ -227,17 +225,17 @@ class _Relived:
         Its gallery has changed to `gallery` already.
         """
         rows = rows[self.rows]
-        columns: dict[str, Any] = {'streaks': _put(tracks.streaks, rows, self._streaks)}
+        columns: dict[str, Any] = {'streaks': put_rows(tracks.streaks, rows, self._streaks)}
         if self._gallery.spaces:
             columns['gallery'] = gallery.put(rows, self._gallery)
         if not self._unseen.any():
             return columns
         rows = rows[self._unseen]
         return columns | {
-            'scores': _put(tracks.scores, rows, self._scores[self._unseen]),
-            'updated_ns': _put(tracks.updated_ns, rows, self._stamp_ns),
-            'frames_since_update': _put(tracks.frames_since_update, rows, self._frames),
-            'observed_xyxy_px': _put(
+            'scores': put_rows(tracks.scores, rows, self._scores[self._unseen]),
+            'updated_ns': put_rows(tracks.updated_ns, rows, self._stamp_ns),
+            'frames_since_update': put_rows(tracks.frames_since_update, rows, self._frames),
+            'observed_xyxy_px': put_rows(
                 tracks.observed_xyxy_px, rows, self._observed_xyxy_px[self._unseen]
             ),
         }
@@ -289,10 +287,3 @@ def _corrected(
     given = np.zeros(len(motion), bool)
     given[mine] = True
     return after.where(given, motion)
-
-
-def _put(column: NDArray[Scalar], rows: Indices, values: Any) -> NDArray[Scalar]:
-    """A copy of `column` with `values` in `rows`."""
-    changed = column.copy()
-    changed[rows] = values
-    return changed

@@ -6,7 +6,6 @@ Pure functions of a `TrackStore` and the options; who matches whom is decided el
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +20,11 @@ from mot_compress_ros.tracking.kalman import Float64Array, KalmanState
 from mot_compress_ros.tracking.motion import MotionModel
 from mot_compress_ros.tracking.pairs import BoolArray, near_pairs, paired_iou, sides_and_centres
 from mot_compress_ros.tracking.re_update import re_updated
+from mot_compress_ros.tracking.rows import put_rows
 from mot_compress_ros.tracking.seen import Seen
 from mot_compress_ros.tracking.store import CONFIRMED, LOST, TENTATIVE, TrackStore
 
 Int64Array = NDArray[np.int64]
-Scalar = TypeVar('Scalar', bound=np.generic)
 
 
 def remembered(tracks: TrackStore, config: TrackerConfig, *, stamp_ns: int) -> TrackStore:
@@ -106,16 +105,16 @@ def with_hits(
     hits = tracks.hits.copy()
     hits[hit] += 1
     return tracks.having(
-        states=states if others_missed else _put(tracks.states, hit, states[hit]),
+        states=states if others_missed else put_rows(tracks.states, hit, states[hit]),
         hits=hits,
         streaks=streaks,
-        scores=_put(tracks.scores, hit, given.scores),
-        updated_ns=_put(tracks.updated_ns, hit, stamp_ns),
-        frames_since_update=_put(tracks.frames_since_update, hit, 0),
+        scores=put_rows(tracks.scores, hit, given.scores),
+        updated_ns=put_rows(tracks.updated_ns, hit, stamp_ns),
+        frames_since_update=put_rows(tracks.frames_since_update, hit, 0),
         motion=tracks.motion.put(hit, corrected),
         anchors=tracks.anchors.put(hit, corrected) if config.re_update else tracks.anchors,
         headings=_headings(tracks, hit, given.boxes_xyxy_px),
-        observed_xyxy_px=_put(tracks.observed_xyxy_px, hit, given.boxes_xyxy_px),
+        observed_xyxy_px=put_rows(tracks.observed_xyxy_px, hit, given.boxes_xyxy_px),
         gallery=_learnt(tracks.gallery, hit, given, config),
     )
 
@@ -139,7 +138,7 @@ def begun(
 ) -> TrackStore:
     """New tracks from all of `seen`, with ids from `first_id` on."""
     n = len(seen)
-    at_once = (seen.scores > config.instant_score) | warm_up | (config.confirm_hits == 1)
+    at_once = warm_up or config.confirm_hits == 1
     motion = model.initiate(model.measure(seen.boxes_xyxy_px))
     zeros, ones = np.zeros(n, np.int64), np.ones(n, np.int64)
     gallery = Gallery(n).blend(
@@ -152,7 +151,7 @@ def begun(
         model=model,
         track_ids=np.arange(first_id, first_id + n, dtype=np.int64),
         class_ids=seen.class_ids,
-        states=np.where(at_once, CONFIRMED, TENTATIVE).astype(np.int64),
+        states=np.full(n, CONFIRMED if at_once else TENTATIVE, np.int64),
         scores=seen.scores,
         started_ns=np.full(n, stamp_ns, np.int64),
         updated_ns=np.full(n, stamp_ns, np.int64),
@@ -293,11 +292,4 @@ def _headings(tracks: TrackStore, hit: Int64Array, boxes_xyxy_px: Float64Array) 
     start = earlier_boxes(tracks.recent_xyxy_px[hit], tracks.observed_xyxy_px[hit])
     step = (boxes_xyxy_px[:, :2] + boxes_xyxy_px[:, 2:] - start[:, :2] - start[:, 2:]) / 2
     length = np.sqrt((step**2).sum(axis=1, keepdims=True)) + 1e-6
-    return _put(tracks.headings, hit, step / length)
-
-
-def _put(column: NDArray[Scalar], rows: Int64Array, values: Any) -> NDArray[Scalar]:
-    """A copy of `column` with `values` in `rows`."""
-    changed = column.copy()
-    changed[rows] = values
-    return changed
+    return put_rows(tracks.headings, hit, step / length)
