@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from mot_compress_ros.tracking.kalman import Float64Array
 from mot_compress_ros.tracking.pairs import BoolArray, Indices, Pairs
+from mot_compress_ros.tracking.rows import row_numbers
 
 _MAX_PASSES = 3  # each costs the same and settles fewer pairs than the one before
+_FEW = 40  # so many pairs lap settles in the time of one more pass
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,18 +43,16 @@ def assign(pairs: Pairs, cost: Float64Array, *, limit: float) -> Matches:
     rows, columns, cost = pairs.tracks[possible], pairs.detections[possible], cost[possible]
     settled: list[tuple[Indices, Indices]] = []
     for _ in range(_MAX_PASSES):
-        if not len(rows):
+        if len(rows) <= _FEW:
             break
         certain = _certain(rows, columns, cost, limit=limit)
         if not certain.any():
-            settled.append(_solve(rows, columns, cost, limit=limit))
             break
         settled.append((rows[certain], columns[certain]))
         keep = ~(_holds(rows, rows[certain]) | _holds(columns, columns[certain]))
         rows, columns, cost = rows[keep], columns[keep], cost[keep]
-    else:
-        if len(rows):
-            settled.append(_solve(rows, columns, cost, limit=limit))
+    if len(rows):
+        settled.append(_solve(rows, columns, cost, limit=limit))
     none = np.zeros(0, np.int64)
     return Matches(
         np.concatenate([none, *(row for row, _ in settled)]),
@@ -98,7 +98,7 @@ def _numbered(values: Indices) -> tuple[Indices, Indices]:
     """As `np.unique` with its inverse, for small whole numbers: they are counted, not sorted."""
     occurs = np.zeros(int(values.max()) + 1, bool)
     occurs[values] = True
-    return np.flatnonzero(occurs), (np.cumsum(occurs) - 1)[values]
+    return row_numbers(occurs), (np.cumsum(occurs) - 1)[values]
 
 
 def _solve(
@@ -110,7 +110,7 @@ def _solve(
     matrix = np.full((len(row_ids), len(column_ids)), limit + 1.0)  # lap is not made for infinity
     matrix[row, column] = cost
     _, column_of_row, _ = lap.lapjv(matrix, extend_cost=True, cost_limit=limit)
-    chosen: NDArray[np.int64] = np.flatnonzero(column_of_row >= 0)
+    chosen: NDArray[np.int64] = row_numbers(column_of_row >= 0)
     partner = column_of_row[chosen].astype(np.int64)
     legal = matrix[chosen, partner] <= limit
     return row_ids[chosen[legal]], column_ids[partner[legal]]

@@ -88,7 +88,7 @@ def warp_state(
     cross = (squares @ state.cross_covariance[:, :2, None])[:, :, 0]
     speeds = (squares @ state.velocity_variance[:, :2, None])[:, :, 0]
     velocity = (local.derivative @ state.velocity[:, :2, None])[:, :, 0]
-    return KalmanState(
+    return KalmanState.of(
         _beside(local.points, factor * state.position[:, 2:]),
         _beside(velocity, factor * state.velocity[:, 2:]),
         _beside(centres, factor**2 * state.position_variance[:, 2:]),

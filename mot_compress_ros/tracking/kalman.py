@@ -34,43 +34,56 @@ CHI2_95_4DOF = 9.4877
 
 MEASURED = 4
 STATE = 8
+MOMENTS = 5
 
 
 @dataclass(frozen=True, eq=False)
 class KalmanState:
-    """What the filter believes of N tracks; every array is (N, 4), one column per quantity.
+    """What the filter believes of N tracks, in one array: it is copied and chosen from at once.
 
     Attributes:
-        position: the quantities.
-        velocity: their change per reference period.
-        position_variance: positive.
-        cross_covariance: between a quantity and its own velocity.
-        velocity_variance: zero for a quantity that has no velocity.
+        moments: (5, N, 4), one column per quantity: `position`, `velocity`, `position_variance`,
+            `cross_covariance`, `velocity_variance`.
     """
 
-    position: Float64Array
-    velocity: Float64Array
-    position_variance: Float64Array
-    cross_covariance: Float64Array
-    velocity_variance: Float64Array
+    moments: Float64Array
 
     def __len__(self) -> int:
-        return len(self.position)
+        return int(self.moments.shape[1])
 
     def __getitem__(self, rows: Rows) -> KalmanState:
         """Rows chosen by a mask or an index array, as a copy."""
-        numbers = row_numbers(rows)
-        return KalmanState(*(column.take(numbers, axis=0) for column in self._columns))
+        return KalmanState(self.moments.take(row_numbers(rows), axis=1))
 
     @property
-    def _columns(self) -> tuple[Float64Array, ...]:
-        return (
-            self.position,
-            self.velocity,
-            self.position_variance,
-            self.cross_covariance,
-            self.velocity_variance,
-        )
+    def position(self) -> Float64Array:
+        """(N, 4) the quantities."""
+        column: Float64Array = self.moments[0]
+        return column
+
+    @property
+    def velocity(self) -> Float64Array:
+        """(N, 4) their change per reference period."""
+        column: Float64Array = self.moments[1]
+        return column
+
+    @property
+    def position_variance(self) -> Float64Array:
+        """(N, 4), positive."""
+        column: Float64Array = self.moments[2]
+        return column
+
+    @property
+    def cross_covariance(self) -> Float64Array:
+        """(N, 4) between a quantity and its own velocity."""
+        column: Float64Array = self.moments[3]
+        return column
+
+    @property
+    def velocity_variance(self) -> Float64Array:
+        """(N, 4), zero for a quantity that has no velocity."""
+        column: Float64Array = self.moments[4]
+        return column
 
     @property
     def mean(self) -> Float64Array:
@@ -89,22 +102,38 @@ class KalmanState:
 
     def join(self, other: KalmanState) -> KalmanState:
         """These tracks, then those of `other`."""
-        both = zip(self._columns, other._columns, strict=True)
-        return KalmanState(*(np.concatenate(columns) for columns in both))
+        return KalmanState(np.concatenate([self.moments, other.moments], axis=1))
 
     def put(self, rows: Rows, other: KalmanState) -> KalmanState:
         """A copy in which `rows` are those of `other`."""
-        changed = [column.copy() for column in self._columns]
-        for column, values in zip(changed, other._columns, strict=True):
-            column[rows] = values
-        return KalmanState(*changed)
+        moments = self.moments.copy()
+        moments[:, rows] = other.moments
+        return KalmanState(moments)
 
     def where(self, chosen: NDArray[np.bool_], other: KalmanState) -> KalmanState:
         """These states where `chosen` (N,), else those of `other`, N too."""
-        changed, others = [column.copy() for column in self._columns], ~chosen[:, None]
-        for column, values in zip(changed, other._columns, strict=True):
-            np.copyto(column, values, where=others)
-        return KalmanState(*changed)
+        return KalmanState(np.where(chosen[:, None], self.moments, other.moments))
+
+    def stopped(self, rows: NDArray[np.bool_], quantities: int | slice) -> KalmanState:
+        """A copy in which the `quantities` of the `rows` (N,) do not move."""
+        if not rows.any():
+            return self
+        moments = self.moments.copy()
+        moments[1, rows, quantities] = 0
+        return KalmanState(moments)
+
+    @classmethod
+    def of(
+        cls,
+        position: Float64Array,
+        velocity: Float64Array,
+        position_variance: Float64Array,
+        cross_covariance: Float64Array,
+        velocity_variance: Float64Array,
+    ) -> KalmanState:
+        """N tracks from arrays (N, 4)."""
+        parts = position, velocity, position_variance, cross_covariance, velocity_variance
+        return cls(np.stack(parts))
 
     @classmethod
     def at_rest(
@@ -115,14 +144,14 @@ class KalmanState:
         velocity_variance: Float64Array,
     ) -> KalmanState:
         """N tracks whose velocity is not known yet, from arrays (N, 4)."""
-        zero = np.zeros_like(position)
-        return cls(position, zero, position_variance, zero, velocity_variance)
+        moments = np.zeros((MOMENTS, *position.shape))
+        moments[0], moments[2], moments[4] = position, position_variance, velocity_variance
+        return cls(moments)
 
     @classmethod
     def empty(cls) -> KalmanState:
         """No tracks."""
-        none = np.zeros((0, MEASURED))
-        return cls(none, none, none, none, none)
+        return cls(np.zeros((MOMENTS, 0, MEASURED)))
 
 
 def predict(
@@ -136,30 +165,30 @@ def predict(
 
     The variances (N, 4) are what one period adds.
     """
-    grown = dt_periods * state.velocity_variance
-    return KalmanState(
-        state.position + dt_periods * state.velocity,
-        state.velocity,
-        state.position_variance
-        + dt_periods * (2 * state.cross_covariance + grown + position_variance),
-        state.cross_covariance + grown,
-        state.velocity_variance + dt_periods * velocity_variance,
-    )
+    place, speed, place_variance, cross, speed_variance = state.moments
+    grown = dt_periods * speed_variance
+    after = np.empty_like(state.moments)
+    np.add(place, dt_periods * speed, out=after[0])
+    after[1] = speed
+    np.add(place_variance, dt_periods * (2 * cross + grown + position_variance), out=after[2])
+    np.add(cross, grown, out=after[3])
+    np.add(speed_variance, dt_periods * velocity_variance, out=after[4])
+    return KalmanState(after)
 
 
 def update(
     state: KalmanState, measured: Float64Array, *, measured_variance: Float64Array
 ) -> KalmanState:
     """The states after measurement i (N, 4) of variance i (N, 4) was given to track i."""
-    total = state.position_variance + measured_variance
-    gain = state.position_variance / total
-    velocity_gain = state.cross_covariance / total
-    innovation = measured - state.position
+    place, speed, place_variance, cross, speed_variance = state.moments
+    total = place_variance + measured_variance
+    gain, speed_gain = place_variance / total, cross / total
+    innovation = measured - place
     rest = measured_variance / total  # 1 - gain, without the rounding
-    return KalmanState(
-        state.position + gain * innovation,
-        state.velocity + velocity_gain * innovation,
-        state.position_variance * rest,
-        state.cross_covariance * rest,
-        state.velocity_variance - velocity_gain * state.cross_covariance,
-    )
+    after = np.empty_like(state.moments)
+    np.add(place, gain * innovation, out=after[0])
+    np.add(speed, speed_gain * innovation, out=after[1])
+    np.multiply(place_variance, rest, out=after[2])
+    np.multiply(cross, rest, out=after[3])
+    np.subtract(speed_variance, speed_gain * cross, out=after[4])
+    return KalmanState(after)

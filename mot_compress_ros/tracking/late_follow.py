@@ -25,7 +25,7 @@ from mot_compress_ros.tracking.late_frames import (
 )
 from mot_compress_ros.tracking.motion import MotionModel
 from mot_compress_ros.tracking.pairs import BoolArray, Indices
-from mot_compress_ros.tracking.rows import put_rows
+from mot_compress_ros.tracking.rows import put_rows, row_numbers
 from mot_compress_ros.tracking.seen import Seen
 from mot_compress_ros.tracking.store import LOST, TrackStore
 
@@ -70,7 +70,7 @@ class Followed:
         relived = found | config.re_update
         self._relived = _Relived(tracks, rows, looks, found, stamp_ns, config)
         # Of the others the late detection is blended in after all that came after it.
-        self._learns = np.flatnonzero(looks.comparable & ~relived)
+        self._learns = row_numbers(looks.comparable & ~relived)
         self._looks, _ = unit_length(looks.embeddings[self._learns])
         self._space = looks.space
 
@@ -164,7 +164,7 @@ class _Relived:
         config: TrackerConfig,
     ) -> None:
         self._config = config
-        self.rows = rows = np.flatnonzero(found | config.re_update)
+        self.rows = rows = row_numbers(found | config.re_update)
         own = followed[rows]
         self._class_ids, self._streaks = tracks.class_ids[own], tracks.streaks[own]
         self._gallery = tracks.gallery[own]
@@ -250,7 +250,7 @@ class _Relived:
         learns = (theirs >= 0) & seen.comparable[theirs]
         learns &= shown | (seen.scores[theirs] >= self._config.high_score)
         self._gallery = self._gallery.blend(
-            np.flatnonzero(learns),
+            row_numbers(learns),
             seen.embeddings[theirs[learns]],
             space=seen.space,
             momentum=self._config.embedding_momentum,
@@ -260,7 +260,7 @@ class _Relived:
         self, record: FrameRecord, motion: KalmanState, evidence: Evidence, missed: BoolArray
     ) -> Indices:
         """Which of the `missed` (R,) overlap a detection that nobody got."""
-        asks, free = np.flatnonzero(missed), np.flatnonzero(evidence.owners == 0)
+        asks, free = row_numbers(missed), row_numbers(evidence.owners == 0)
         if not len(asks) or not len(free):
             return asks[:0]
         corners = record.tracks.model.boxes(motion.position[self.rows[asks]])

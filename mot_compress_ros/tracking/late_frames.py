@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -20,8 +20,12 @@ from mot_compress_ros.tracking.pairs import (
     Pairs,
     sides_and_centres,
 )
+from mot_compress_ros.tracking.rows import row_numbers
 from mot_compress_ros.tracking.seen import Seen
 from mot_compress_ros.tracking.store import CONFIRMED, TrackStore
+from mot_compress_ros.tracking.value import Value
+
+_FEW = 256  # so many pairs are compared faster than searched for those that touch
 
 
 class Evidence(NamedTuple):
@@ -32,7 +36,7 @@ class Evidence(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class FrameRecord:
+class FrameRecord(Value):
     """What the tracker did with a frame, and what it has learnt of it since.
 
     Attributes:
@@ -70,10 +74,9 @@ class FrameRecord:
             ids[places] = new[which]
             return ids
 
-        return replace(
-            self,
+        return self.having(
             owners=now(self.owners),
-            tracks=in_order(replace(self.tracks, track_ids=now(self.tracks.track_ids))),
+            tracks=in_order(self.tracks.having(track_ids=now(self.tracks.track_ids))),
             late=tuple(Evidence(seen, now(owners)) for seen, owners in self.late),
         )
 
@@ -104,11 +107,14 @@ def owned(track_ids: Indices, owners: Indices) -> tuple[Indices, Indices]:
 def overlapping(
     corners: Float64Array, class_ids: Indices, seen: Seen
 ) -> tuple[Pairs, Float64Array]:
-    """Pairs of a box (N, 4) and a detection of its class that touch; 1 - IoU."""
-    sides, centres = sides_and_centres(corners)
-    seen_sides, seen_centres = sides_and_centres(seen.boxes_xyxy_px)
-    pairs = near_pairs(centres, sides / 2, seen_centres, seen_sides / 2)
-    pairs = pairs[class_ids[pairs.tracks] == seen.class_ids[pairs.detections]]
+    """Pairs of a box (N, 4) and a detection of its class, all that touch among them; 1 - IoU."""
+    if len(corners) * len(seen) <= _FEW:
+        pairs = Pairs(*(class_ids[:, None] == seen.class_ids).nonzero())
+    else:
+        sides, centres = sides_and_centres(corners)
+        seen_sides, seen_centres = sides_and_centres(seen.boxes_xyxy_px)
+        pairs = near_pairs(centres, sides / 2, seen_centres, seen_sides / 2)
+        pairs = pairs[class_ids[pairs.tracks] == seen.class_ids[pairs.detections]]
     return pairs, 1 - paired_iou(corners[pairs.tracks], seen.boxes_xyxy_px[pairs.detections])
 
 
@@ -140,7 +146,7 @@ def merged(tracks: TrackStore, changed: TrackStore) -> TrackStore:
         return changed
     joined = tracks.join(changed)
     others = ~np.isin(tracks.track_ids, changed.track_ids)
-    rows = np.flatnonzero(np.concatenate([others, np.ones(len(changed), bool)]))
+    rows = row_numbers(np.concatenate([others, np.ones(len(changed), bool)]))
     return joined[rows[np.argsort(joined.track_ids[rows])]]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -24,6 +23,7 @@ from mot_compress_ros.tracking.late_frames import (
 )
 from mot_compress_ros.tracking.pairs import Indices, Pairs
 from mot_compress_ros.tracking.rounds import match, Round
+from mot_compress_ros.tracking.rows import row_numbers
 from mot_compress_ros.tracking.scene import Scene
 from mot_compress_ros.tracking.seen import Seen
 from mot_compress_ros.tracking.store import TrackStore
@@ -60,8 +60,10 @@ class Replay:
         owners[matches.detections] = before.track_ids[matches.tracks]
         evidence = Evidence(seen, owners)
         tracks = self._with_late(before, record, evidence)
-        order = np.argsort(matches.tracks)
-        hit, looks = matches.tracks[order], matches.detections[order]
+        partner = np.full(len(before), -1)
+        partner[matches.tracks] = matches.detections
+        hit = row_numbers(partner >= 0)
+        looks = partner[hit]
         found = before.frames_since_update[hit] > 0
         follow = can_follow(before, config)[hit]
         fresh = self._begun(record, seen, owners)
@@ -75,7 +77,7 @@ class Replay:
             config=config,
         )
         self._now = with_streaks(tracks.join(fresh))
-        self.first = replace(record, tracks=self._now, late=(*record.late, evidence))
+        self.first = record.having(tracks=self._now, late=(*record.late, evidence))
         self.matched, self.begun = len(matches), len(fresh)
         self.found_again = int(np.count_nonzero(found))
 
@@ -90,16 +92,15 @@ class Replay:
         if len(self._open):
             owners, late = self._relive(record)
             tracks = merged(tracks, self._open)
-            record = replace(record, owners=owners, late=late)
+            record = record.having(owners=owners, late=late)
         self._now = tracks
-        return replace(record, tracks=tracks)
+        return record.having(tracks=tracks)
 
     def _begun(self, record: FrameRecord, seen: Seen, owners: Indices) -> TrackStore:
         """New tracks; their ids are put into `owners` (M,) of the late detections."""
-        starting = np.flatnonzero((owners == 0) & (seen.scores >= self._config.new_track_score))
+        starting = row_numbers((owners == 0) & (seen.scores >= self._config.new_track_score))
         if not len(starting):
-            frames = self._config.direction_frames
-            return TrackStore.empty(record.tracks.model, recent_frames=frames)
+            return record.tracks[starting]
         owners[starting] = np.arange(len(starting)) + self._first_fresh_id
         return life.begun(
             seen[starting],
@@ -135,7 +136,7 @@ class Replay:
         """Let missed tracks take detections; returns those that go on, and the new owners."""
         seen, owners = evidence
         missed = tracks.frames_since_update > 0
-        asks = np.flatnonzero(missed & ~np.isin(tracks.track_ids, owners))
+        asks = row_numbers(missed & ~np.isin(tracks.track_ids, owners))
         if not len(asks) or not len(seen):
             return tracks, evidence
         is_fresh = tracks.track_ids >= self._first_fresh_id

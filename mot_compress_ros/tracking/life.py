@@ -5,8 +5,6 @@ Pure functions of a `TrackStore` and the options; who matches whom is decided el
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,7 +18,7 @@ from mot_compress_ros.tracking.kalman import Float64Array, KalmanState
 from mot_compress_ros.tracking.motion import MotionModel
 from mot_compress_ros.tracking.pairs import BoolArray, near_pairs, paired_iou, sides_and_centres
 from mot_compress_ros.tracking.re_update import re_updated
-from mot_compress_ros.tracking.rows import put_rows
+from mot_compress_ros.tracking.rows import put_rows, row_numbers
 from mot_compress_ros.tracking.seen import Seen
 from mot_compress_ros.tracking.store import CONFIRMED, LOST, TENTATIVE, TrackStore
 
@@ -142,7 +140,7 @@ def begun(
     motion = model.initiate(model.measure(seen.boxes_xyxy_px))
     zeros, ones = np.zeros(n, np.int64), np.ones(n, np.int64)
     gallery = Gallery(n).blend(
-        np.flatnonzero(seen.comparable),
+        row_numbers(seen.comparable),
         seen.embeddings[seen.comparable],
         space=seen.space,
         momentum=0.0,
@@ -177,7 +175,7 @@ def duplicates(tracks: TrackStore, *, iou_distance: float) -> BoolArray:
     if not iou_distance:
         return drop
     is_lost = tracks.is_in(LOST)
-    lost, seen = np.flatnonzero(is_lost), np.flatnonzero(~is_lost)
+    lost, seen = row_numbers(is_lost), row_numbers(~is_lost)
     if not len(lost) or not len(seen):
         return drop
     corners = tracks.boxes_xyxy_px
@@ -196,8 +194,7 @@ def _with_camera(tracks: TrackStore, camera_motion: Float64Array) -> TrackStore:
     powers = tracks.model.scale_powers
     n, frames, _ = tracks.recent_xyxy_px.shape
     recent = tracks.recent_xyxy_px.reshape(n * frames, 4)
-    return replace(
-        tracks,
+    return tracks.having(
         anchors=warp_state(camera_motion, tracks.anchors, scale_powers=powers),
         observed_xyxy_px=warp_boxes(camera_motion, tracks.observed_xyxy_px),
         recent_xyxy_px=warp_boxes(camera_motion, recent).reshape(n, frames, 4),
@@ -247,7 +244,7 @@ def _corrected(
     corrected = kalman.update(motion, measured, measured_variance=variance)
     if not config.re_update:
         return corrected
-    again = np.flatnonzero(tracks.frames_since_update[hit] > 1)
+    again = row_numbers(tracks.frames_since_update[hit] > 1)
     if not len(again):
         return corrected
     missed = tracks[hit[again]]

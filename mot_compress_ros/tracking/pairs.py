@@ -19,7 +19,7 @@ BoolArray = NDArray[np.bool_]
 # Few points are searched fastest in one strip; many strips cost a search each.
 _POINTS_PER_STRIP = 32
 _MAX_STRIPS = 32
-_DENSE = 4096  # up to so many of all pairs it is faster to look at each
+_DENSE = 65536  # up to so many of all pairs it is faster to look at each
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,18 +68,28 @@ def near_pairs(
     if len(x) * len(seen_x) <= _DENSE:
         apart = np.abs(x[:, None] - seen_x)
         near = apart <= factor[:, None] * (reach_x[:, None] + seen_reach_x)
-        apart = np.abs(y[:, None] - seen_y)
-        near &= apart <= factor[:, None] * (reach_y[:, None] + seen_reach_y)
-        return Pairs(*np.divmod(np.flatnonzero(near), len(seen_x)))
-    tracks, detections = _Strips(seen_x, seen_y).sections(
-        x, y, factor * (reach_x + seen_reach_x.max()), factor * (reach_y + seen_reach_y.max())
-    )
-    apart = np.abs(x[tracks] - seen_x[detections])
-    near = apart <= factor[tracks] * (reach_x[tracks] + seen_reach_x[detections])
-    tracks, detections = tracks[near], detections[near]
-    apart = np.abs(y[tracks] - seen_y[detections])
-    near = apart <= factor[tracks] * (reach_y[tracks] + seen_reach_y[detections])
-    return Pairs(tracks[near], detections[near])
+        pairs = Pairs(*np.divmod(np.flatnonzero(near), len(seen_x)))
+    else:
+        far_x = factor * (reach_x + seen_reach_x.max())
+        far_y = factor * (reach_y + seen_reach_y.max())
+        pairs = Pairs(*_Strips(seen_x, seen_y).sections(x, y, far_x, far_y))
+        pairs = pairs[_along(pairs, x, reach_x, seen_x, seen_reach_x, factor)]
+    return pairs[_along(pairs, y, reach_y, seen_y, seen_reach_y, factor)]
+
+
+def _along(
+    pairs: Pairs,
+    place: Float64Array,
+    reach: Float64Array,
+    seen_place: Float64Array,
+    seen_reach: Float64Array,
+    factor: Float64Array,
+) -> BoolArray:
+    """Mask (K,) of the pairs that are near along one axis, of tracks (N,) and detections (M,)."""
+    tracks, detections = pairs.tracks, pairs.detections
+    apart = np.abs(place.take(tracks) - seen_place.take(detections))
+    near = apart <= factor.take(tracks) * (reach.take(tracks) + seen_reach.take(detections))
+    return np.asarray(near)
 
 
 class _Strips:

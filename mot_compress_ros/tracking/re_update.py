@@ -11,6 +11,7 @@ import numpy as np
 
 from mot_compress_ros.tracking import kalman
 from mot_compress_ros.tracking.kalman import Float64Array, KalmanState, REFERENCE_PERIOD_NS
+from mot_compress_ros.tracking.rows import row_numbers
 from mot_compress_ros.tracking.store import TrackStore
 
 
@@ -39,6 +40,6 @@ def re_updated(tracks: TrackStore, measured: Float64Array, *, stamp_ns: int) -> 
         )
         variance = model.measured_variance(ahead.position)
         ahead = kalman.update(ahead, virtual, measured_variance=variance)
-        going = np.flatnonzero(k <= steps)
+        going = row_numbers(k <= steps)
         state = state.put(going, ahead[going])
     return state

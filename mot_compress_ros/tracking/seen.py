@@ -84,7 +84,7 @@ def look_at(
     is_box = (sides >= _MIN_SIDE_PX).all(axis=1)
     is_box &= (np.abs(corners) <= _MAX_COORDINATE_PX).all(axis=1)
     scored = detections.scores >= min_score
-    rows = _best_first(np.flatnonzero(scored & is_box), detections, corners)
+    rows = _best_first(row_numbers(scored & is_box), detections, corners)
     looks = detections.embeddings if with_looks else detections.embeddings[:, :0]
     embeddings, comparable = looks.take(rows, axis=0), np.zeros(len(rows), bool)
     if looks.shape[1]:

@@ -16,6 +16,7 @@ from mot_compress_ros.tracking.late import FrameRecord, LateEvidence, LateOutcom
 from mot_compress_ros.tracking.motion import MODELS, NoiseWeights
 from mot_compress_ros.tracking.presets import PRESETS
 from mot_compress_ros.tracking.rounds import match
+from mot_compress_ros.tracking.rows import row_numbers
 from mot_compress_ros.tracking.scene import Scene
 from mot_compress_ros.tracking.seen import look_at, Seen
 from mot_compress_ros.tracking.store import CONFIRMED, TrackStore
@@ -99,7 +100,7 @@ class Tracker:
         owners[matches.detections] = tracks.track_ids[matches.tracks]
         tracks = life.with_hits(tracks, seen, matches, config, stamp_ns=stamp_ns, warm_up=warm_up)
         tracks = life.survivors(tracks, config)
-        starting = np.flatnonzero((owners == 0) & (seen.scores >= config.new_track_score))
+        starting = row_numbers((owners == 0) & (seen.scores >= config.new_track_score))
         born = life.begun(
             seen[starting],
             self._model,
@@ -172,7 +173,7 @@ class Tracker:
         from_detector = self._config.publish_detections
         corners = tracks.observed_xyxy_px if from_detector else tracks.boxes_xyxy_px
         large = boxes.area(corners) > self._config.min_area_px2
-        shown = np.flatnonzero(tracks.is_in(CONFIRMED) & large)
+        shown = row_numbers(tracks.is_in(CONFIRMED) & large)
         velocity = tracks.motion.velocity.take(shown, axis=0)[:, :2]
         periods_per_s = 1e9 / kalman.REFERENCE_PERIOD_NS
         return Tracks(

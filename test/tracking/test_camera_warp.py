@@ -136,7 +136,7 @@ def random_state(name: str) -> KalmanState:
     position = model.measure(random_boxes())
     spread = rng.uniform(1, 50, (2, *position.shape))
     cross = rng.uniform(-0.9, 0.9, position.shape) * np.sqrt(spread[0] * spread[1])
-    return KalmanState(position, rng.normal(0, 3, position.shape), spread[0], cross, spread[1])
+    return KalmanState.of(position, rng.normal(0, 3, position.shape), spread[0], cross, spread[1])
 
 
 @every_homography

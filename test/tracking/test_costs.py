@@ -12,7 +12,7 @@ from scipy.spatial.distance import mahalanobis
 from mot_compress_ros import boxes
 from mot_compress_ros.datatypes import Detections
 from mot_compress_ros.tracking import costs, life, TrackerConfig
-from mot_compress_ros.tracking.kalman import CHI2_95_4DOF
+from mot_compress_ros.tracking.kalman import CHI2_95_4DOF, KalmanState
 from mot_compress_ros.tracking.motion import MODELS, NoiseWeights
 from mot_compress_ros.tracking.pairs import Pairs
 from mot_compress_ros.tracking.scene import Scene
@@ -214,7 +214,8 @@ def test_shapes_by_hand(detect) -> None:
 
 def test_a_track_without_size_has_the_greatest_distance_of_shape(detect) -> None:
     scene = scene_of(detect([square(0)]), detect([square(0)]))
-    motion = replace(scene.tracks.motion, position=np.array([[5.0, 5.0, -3.0, 0.0]]))
+    motion = KalmanState(scene.tracks.motion.moments.copy())
+    motion.position[:] = [5.0, 5.0, -3.0, 0.0]
     flat = Scene(replace(scene.tracks, motion=motion), scene.seen, stamp_ns=STAMP_NS)
     np.testing.assert_allclose(costs.shape_distance(flat, all_pairs(flat)), [1], atol=1e-6)
 

@@ -6,7 +6,7 @@ The oracles have the matrices of the published trackers, written out from their 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from filterpy.kalman import KalmanFilter
 import numpy as np
@@ -125,13 +125,18 @@ def assert_same(state: KalmanState, oracles: list[Oracle]) -> None:
     assert not state.covariance[:, n:].any()
 
 
+def with_moments(state: KalmanState, **changes: np.ndarray) -> KalmanState:
+    names = 'position', 'velocity', 'position_variance', 'cross_covariance', 'velocity_variance'
+    return KalmanState.of(*(changes.get(name, getattr(state, name)) for name in names))
+
+
 def moving(rng: np.random.Generator, state: KalmanState, oracles: list[Oracle]) -> KalmanState:
     """The same tracks with velocities."""
     velocity = rng.normal(0, [3, 3, 1e-2, 0.2], (len(state), 4))
     velocity[:, oracles[0].published.size - 4 :] = 0
     for oracle, row in zip(oracles, velocity, strict=True):
         oracle.filter.x[4:, 0] = row[: oracle.published.size - 4]
-    return replace(state, velocity=velocity)
+    return with_moments(state, velocity=velocity)
 
 
 def started(name: str, boxes: np.ndarray) -> tuple[MotionModel, KalmanState, list[Oracle]]:
@@ -245,7 +250,7 @@ def test_the_gate_is_the_published_quantile() -> None:
 def test_noise_variance_grows_linearly_with_time(name) -> None:
     model, state, _ = started(name, random_boxes(np.random.default_rng(6), 5))
     zero = np.zeros((5, 4))
-    sure = KalmanState(state.position, zero, zero, zero, zero)
+    sure = KalmanState.of(state.position, zero, zero, zero, zero)
     one = predicted(model, sure, 1.0).covariance
     for dt in (0.5, 2.0, 7.25):
         np.testing.assert_allclose(predicted(model, sure, dt).covariance, dt * one, rtol=1e-12)
@@ -299,7 +304,7 @@ def test_what_is_predicted_below_zero_size_is_empty_and_can_be_updated(name) -> 
     empty = model.boxes(below)
     assert (empty[:, 2:] - empty[:, :2] == 0).all()
     assert np.isfinite(empty).all()
-    state = predicted(model, replace(state, position=below), 1.0)
+    state = predicted(model, with_moments(state, position=below), 1.0)
     assert (model.measured_variance(state.position) > 0).all()
     assert (state.position_variance > 0).all()
     back = model.measure(np.array([[100.0, 90, 130, 115]]))
@@ -327,7 +332,7 @@ def test_an_area_that_would_become_negative_stops() -> None:
     area = state.position[:, 2]
     velocity = np.ones((3, 4)) * [1, 1, 0, 0]
     velocity[:, 2] = [-area[0], -area[1] / 2, 5.0]
-    state = replace(state, velocity=velocity)
+    state = with_moments(state, velocity=velocity)
     nobody = np.zeros(3, bool)
     for dt, stopped in ((1.0, [0]), (0.9, []), (2.0, [0, 1])):
         held = model.steadied(state, nobody, dt_periods=dt)
@@ -390,7 +395,7 @@ def test_rows_are_chosen_joined_and_put_as_copies() -> None:
 
 def test_where_takes_whole_tracks_and_changes_neither() -> None:
     def counted(first: int) -> KalmanState:
-        return KalmanState(*(np.full((3, 4), float(first + k)) for k in range(5)))
+        return KalmanState.of(*(np.full((3, 4), float(first + k)) for k in range(5)))
 
     mine, theirs = counted(0), counted(10)
     mixed = mine.where(np.array([True, False, True]), theirs)

@@ -55,7 +55,7 @@ def lost_tracks(detect, n: int, rng: np.random.Generator) -> TrackStore:
         seen, SORT, TrackerConfig.of('ocsort'), first_id=1, stamp_ns=0, warm_up=True
     )
     cross = rng.uniform(-3, 3, (n, 4)) * [1, 1, 1, 0]
-    anchors = KalmanState(
+    anchors = KalmanState.of(
         tracks.motion.position + rng.normal(0, 2, (n, 4)) * [1, 1, 1, 0],
         rng.normal(0, 3, (n, 4)) * [1, 1, 20, 0],
         rng.uniform(5, 20, (n, 4)),

@@ -6,7 +6,7 @@ car that leaves through the border of the image changes its aspect at once, and 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,9 +69,7 @@ class XyahModel:
         dt_periods: float | Float64Array,
     ) -> KalmanState:
         """A lost box keeps its height, as in FairMOT and ByteTrack."""
-        velocity = state.velocity.copy()
-        velocity[lost, _HEIGHT] = 0
-        return replace(state, velocity=velocity)
+        return state.stopped(lost, _HEIGHT)
 
 
 def _by_height(position: Float64Array, weight: float, aspect: float) -> Float64Array:

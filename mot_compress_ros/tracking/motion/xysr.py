@@ -5,7 +5,7 @@ The noise is in pixels, whatever the size of the box; the aspect has no velocity
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,6 +68,4 @@ class XysrModel:
     ) -> KalmanState:
         """An area that would become negative stays, as in SORT."""
         shrinking = state.position[:, _AREA] + dt_periods * state.velocity[:, _AREA] <= 0
-        velocity = state.velocity.copy()
-        velocity[shrinking, _AREA] = 0
-        return replace(state, velocity=velocity)
+        return state.stopped(shrinking, _AREA)

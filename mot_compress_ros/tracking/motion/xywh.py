@@ -6,7 +6,7 @@ a car do that turns or leaves through the border of the image.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,9 +61,7 @@ class XywhModel:
         dt_periods: float | Float64Array,
     ) -> KalmanState:
         """A lost box keeps its size, as in BoT-SORT."""
-        velocity = state.velocity.copy()
-        velocity[lost, 2:] = 0
-        return replace(state, velocity=velocity)
+        return state.stopped(lost, slice(2, None))
 
 
 def _squared_sides(position: Float64Array) -> Float64Array:
