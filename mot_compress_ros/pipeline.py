@@ -249,8 +249,8 @@ class Pipeline:
         for role, detector in self._detectors.items():
             chosen = [i for i, r in enumerate(roles) if r is role]
             if chosen:
-                results = detector.detect([frames[i] for i in chosen], self.health)
-                found.update(zip(chosen, results, strict=True))
+                seen = detector.observe([frames[i] for i in chosen], self.health)
+                found.update(zip(chosen, (one.detections for one in seen), strict=True))
         self.health.count('keyframes', sum(role is Role.TEACHER for role in roles))
         return [found[i] for i in range(len(frames))]
 

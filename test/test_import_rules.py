@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 CORE, TRAINING = 'mot_compress_ros', 'offline_training'
 EDGE = 'ros'
 
-GROUND = frozenset({'errors', 'datatypes', 'boxes', 'options', 'console'})
+GROUND = frozenset({'errors', 'datatypes', 'boxes', 'homography', 'options', 'console'})
 MIDDLE = frozenset(
     {
         'preprocess',

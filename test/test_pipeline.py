@@ -165,10 +165,10 @@ class FailsFor:
     def __getattr__(self, name):
         return getattr(self._detector, name)
 
-    def detect(self, frames, health=None):
+    def observe(self, frames, health=None, *, priors=()):
         if any(frame.camera == self._camera for frame in frames):
             raise RuntimeError('out of memory')
-        return self._detector.detect(frames, health)
+        return self._detector.observe(frames, health, priors=priors)
 
 
 @pytest.mark.parametrize('failing', ['teacher', 'student', 'both'])

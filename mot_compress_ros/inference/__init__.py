@@ -5,13 +5,19 @@ from __future__ import annotations
 from mot_compress_ros.inference.backends import BackendOptions, BACKENDS, SCRIPTED
 from mot_compress_ros.inference.checkpoint import Bundle, load_bundle
 from mot_compress_ros.inference.decode import DecodeConfig
-from mot_compress_ros.inference.detector import Detector
+from mot_compress_ros.inference.detector import Detector, Observation
+from mot_compress_ros.inference.prior import AGE_S, Prior, TRUST_PLANES, UNCERTAINTY_CELLS
 
 __all__ = [
+    'AGE_S',
+    'TRUST_PLANES',
+    'UNCERTAINTY_CELLS',
     'BackendOptions',
     'Bundle',
     'DecodeConfig',
     'Detector',
+    'Observation',
+    'Prior',
     'build_detector',
     'load_bundle',
 ]

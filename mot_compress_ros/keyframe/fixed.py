@@ -3,29 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
-from enum import StrEnum
 
-from mot_compress_ros.options import option
-
-
-class Role(StrEnum):
-    """Which network sees a frame."""
-
-    TEACHER = 'teacher'
-    STUDENT = 'student'
-
-
-@dataclass(frozen=True, kw_only=True)
-class KeyframeConfig:
-    """How often the teacher runs."""
-
-    interval: int = option(
-        6,
-        'frames from one teacher frame to the next; 1: always the teacher',
-        minimum=1,
-        maximum=1000,
-    )
+from mot_compress_ros.keyframe.config import KeyframeConfig
+from mot_compress_ros.keyframe.schedule import Role
 
 
 class FixedSchedule:

@@ -62,6 +62,11 @@ class JointDetector(nn.Module):
         self.id = head(config.embedding_dim, last_std=family.head_last_std)
         self.reg = head(2, last_std=family.head_last_std)
 
+    @property
+    def prior_planes(self) -> int:
+        """Planes of the prior that `forward` takes; 0: none."""
+        return 0
+
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Evaluate backbone and heads."""
         feature = self.backbone(images)  # (B, C, H / 4, W / 4)

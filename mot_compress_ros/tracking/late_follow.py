@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from mot_compress_ros.homography import warp_boxes
 from mot_compress_ros.tracking import life
-from mot_compress_ros.tracking.camera_warp import warp_boxes
 from mot_compress_ros.tracking.config import TrackerConfig
 from mot_compress_ros.tracking.gallery import Gallery, unit_length
 from mot_compress_ros.tracking.kalman import KalmanState

@@ -8,9 +8,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from mot_compress_ros.homography import warp_at, warp_boxes
 from mot_compress_ros.tracking import kalman
 from mot_compress_ros.tracking.assignment import Matches
-from mot_compress_ros.tracking.camera_warp import warp_at, warp_boxes, warp_state
+from mot_compress_ros.tracking.camera_warp import warp_state
 from mot_compress_ros.tracking.config import TrackerConfig
 from mot_compress_ros.tracking.costs import earlier_boxes
 from mot_compress_ros.tracking.gallery import Gallery

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from mot_compress_ros import boxes
 from mot_compress_ros.datatypes import Detections, Tracks
 from mot_compress_ros.errors import InvalidDataError
+from mot_compress_ros.homography import checked_homography
 from mot_compress_ros.options import from_mapping, to_mapping
 from mot_compress_ros.tracking import kalman, life
-from mot_compress_ros.tracking.camera_warp import checked_homography
 from mot_compress_ros.tracking.config import TrackerConfig
 from mot_compress_ros.tracking.late import FrameRecord, LateEvidence, LateOutcome
 from mot_compress_ros.tracking.motion import MODELS, NoiseWeights

@@ -18,7 +18,7 @@ from mot_compress_ros.datatypes import Detections, Frame, Tracks
 from mot_compress_ros.errors import BundleError, InputError
 from mot_compress_ros.health import Health
 from mot_compress_ros.image_decoding import read_image
-from mot_compress_ros.inference import build_detector, Detector, load_bundle
+from mot_compress_ros.inference import build_detector, Detector, load_bundle, Observation, Prior
 from mot_compress_ros.inference.backends import Backend, NetworkOutput
 from mot_compress_ros.pipeline import Pipeline, PipelineConfig
 from mot_compress_ros.preprocess import letterbox, LetterboxTransform, STRIDE
@@ -40,9 +40,16 @@ class BackendTap:
         self.name = backend.name
         self.latest: NetworkOutput | None = None
 
-    def run(self, images_rgb: NDArray[np.uint8]) -> NetworkOutput:
+    @property
+    def prior_planes(self) -> int:
+        """As the backend's."""
+        return self._backend.prior_planes
+
+    def run(
+        self, images_rgb: NDArray[np.uint8], prior: NDArray[np.float32] | None = None
+    ) -> NetworkOutput:
         """As `Backend.run`."""
-        self.latest = self._backend.run(images_rgb)
+        self.latest = self._backend.run(images_rgb, prior)
         return self.latest
 
 
@@ -59,11 +66,20 @@ class RecordingDetector(Detector):
         self._min_score = detector.config.min_score
         self.recorded: list[Detections] = []
 
-    def detect(self, frames: Sequence[Frame], health: Health | None = None) -> list[Detections]:
-        """As `Detector.detect`; what it dropped is in `recorded`."""
-        found = super().detect(frames, health)
-        self.recorded += found
-        return [d[d.scores >= self._min_score] for d in found]
+    def observe(
+        self,
+        frames: Sequence[Frame],
+        health: Health | None = None,
+        *,
+        priors: Sequence[Prior | None] = (),
+    ) -> list[Observation]:
+        """As `Detector.observe`; what it dropped is in `recorded`."""
+        seen = super().observe(frames, health, priors=priors)
+        self.recorded += [one.detections for one in seen]
+        return [
+            replace(one, detections=one.detections[one.detections.scores >= self._min_score])
+            for one in seen
+        ]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 import time
 
-from mot_compress_ros.datatypes import Detections, Frame, Tracks
+from mot_compress_ros.datatypes import Frame, Tracks
 from mot_compress_ros.health import Health
-from mot_compress_ros.inference import Detector
+from mot_compress_ros.inference import Detector, Observation, Prior
 from mot_compress_ros.pipeline import Pipeline, PipelineConfig
 from offline_training.datasets.records import LabelledSequence
 from offline_training.evaluation.inference import CAMERA, sequence_frames
@@ -28,14 +28,22 @@ class OnceDetector(Detector):
     def __init__(self, detector: Detector) -> None:
         super().__init__(detector.manifest, detector.backend, detector.config)
         self.saved_ns = 0
-        self._seen: dict[int, tuple[Detections, int]] = {}
+        self._seen: dict[int, tuple[Observation, int]] = {}
 
-    def detect(self, frames: Sequence[Frame], health: Health | None = None) -> list[Detections]:
-        """As `Detector.detect`, of one frame."""
+    def observe(
+        self,
+        frames: Sequence[Frame],
+        health: Health | None = None,
+        *,
+        priors: Sequence[Prior | None] = (),
+    ) -> list[Observation]:
+        """As `Detector.observe`, of one frame."""
         (frame,) = frames
         start_ns = time.perf_counter_ns()
+        if self.takes_prior:  # what it sees depends on what it is told
+            return super().observe(frames, health, priors=priors)
         if frame.frame_index not in self._seen:
-            (found,) = super().detect(frames, health)
+            (found,) = super().observe(frames, health)
             self._seen[frame.frame_index] = found, time.perf_counter_ns() - start_ns
         found, needed_ns = self._seen[frame.frame_index]
         self.saved_ns += needed_ns - (time.perf_counter_ns() - start_ns)

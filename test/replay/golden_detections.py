@@ -16,6 +16,8 @@ from zlib import crc32
 import numpy as np
 
 from mot_compress_ros.datatypes import Detections, Frame
+from mot_compress_ros.inference import Observation
+from mot_compress_ros.preprocess import LetterboxTransform
 
 SEED = 7
 SIZE_WH = (1280, 720)
@@ -53,10 +55,19 @@ class Recorded:
     def warm_up(self):
         """Nothing to do."""
 
-    def detect(self, frames, health=None):
+    takes_prior = False
+
+    def observe(self, frames, health=None, *, priors=()):
         """Detections of each frame."""
-        del health
-        return [detections(self._seen(frame.frame_index)) for frame in frames]
+        del health, priors
+        return [
+            Observation(
+                detections=detections(self._seen(frame.frame_index)),
+                heatmap=np.zeros((3, 1, 1), np.float32),
+                transform=LetterboxTransform(scale_x=1, scale_y=1, left_px=0, top_px=0),
+            )
+            for frame in frames
+        ]
 
 
 def detections(objects):

@@ -6,13 +6,9 @@ import numpy as np
 import pytest
 
 from mot_compress_ros.errors import InvalidDataError
+from mot_compress_ros.homography import checked_homography, warp_at, warp_boxes
 from mot_compress_ros.tracking import PRESETS, Tracker, TrackerConfig
-from mot_compress_ros.tracking.camera_warp import (
-    checked_homography,
-    warp_at,
-    warp_boxes,
-    warp_state,
-)
+from mot_compress_ros.tracking.camera_warp import warp_state
 from mot_compress_ros.tracking.kalman import KalmanState
 from mot_compress_ros.tracking.motion import MODELS, NoiseWeights
 

@@ -51,8 +51,19 @@ class Backend(Protocol):
     def name(self) -> str:
         """Runtime, device and precision, for diagnostics: 'torch_eager cpu bf16'."""
 
-    def run(self, images_rgb: NDArray[np.uint8]) -> NetworkOutput:
-        """Evaluate the network on letterboxed images (B, H, W, 3) uint8, RGB, H and W of it."""
+    @property
+    def prior_planes(self) -> int:
+        """How many planes of a prior the network takes (`inference.prior`); 0: none."""
+
+    def run(
+        self, images_rgb: NDArray[np.uint8], prior: NDArray[np.float32] | None = None
+    ) -> NetworkOutput:
+        """Evaluate the network.
+
+        Args:
+            images_rgb: letterboxed images (B, H, W, 3) uint8, RGB, H and W of the network.
+            prior: (B, `prior_planes`, H / 4, W / 4) where the network takes any; None is zeros.
+        """
 
 
 BackendFactory = Callable[[Bundle, 'BackendOptions'], Backend]

@@ -1,8 +1,10 @@
 """A fake network, shipped for tests and dry runs: it "detects" painted rectangles.
 
 Connected regions of pure red, green or blue are objects of class 0, 1 and 2 with a score of 0.9.
-It is stateless and fast, so a whole node can be tested on images whose truth is known. A bundle
-whose architecture is named `scripted` uses it; such a bundle has no weights.
+Where the bundle says that it takes a prior, regions of half that brightness are seen too, as far
+as they are expected: where the prior has heat of their class. It is stateless and fast, so a whole
+node can be tested on images whose truth is known. A bundle whose architecture is named `scripted`
+uses it; such a bundle has no weights.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ from mot_compress_ros.preprocess import STRIDE
 CLASS_NAMES = ('pedestrian', 'cyclist', 'vehicle')
 EMBEDDING_DIM = 4
 SCORE = 0.9
+_BRIGHT, _DIM = 200, 90  # of the colour of a region that everybody sees, and of one expected
+_EXPECTED = 0.3  # heat
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,20 +83,31 @@ class ScriptedBackend:
     name = 'scripted'
 
     def __init__(self, bundle: Bundle, options: BackendOptions) -> None:
-        del bundle, options  # the fake has neither weights nor a device
+        del options  # the fake has no device
+        takes_prior = bundle.manifest.architecture.get('fusion', 'none') != 'none'
+        self.prior_planes = len(CLASS_NAMES) if takes_prior else 0
 
-    def run(self, images_rgb: NDArray[np.uint8]) -> ScriptedOutput:
+    def run(
+        self, images_rgb: NDArray[np.uint8], prior: NDArray[np.float32] | None = None
+    ) -> ScriptedOutput:
         """Find the painted regions of (B, H, W, 3) uint8 RGB images."""
-        return ScriptedOutput(
-            [_find_regions(image) for image in images_rgb], images_rgb.shape[1:3]
-        )
+        regions = [_find_regions(image, darkest=_BRIGHT) for image in images_rgb]
+        if prior is not None:
+            for found, image, heat in zip(regions, images_rgb, prior, strict=True):
+                dim = _find_regions(image, darkest=_DIM, brightest=_BRIGHT)
+                found += [r for r in dim if heat[r.class_id][r.cell] > _EXPECTED]
+        return ScriptedOutput(regions, images_rgb.shape[1:3])
 
 
-def _find_regions(image_rgb: NDArray[np.uint8]) -> list[_Region]:
+def _find_regions(
+    image_rgb: NDArray[np.uint8], *, darkest: int, brightest: int = 256
+) -> list[_Region]:
     found = []
     for class_id in range(len(CLASS_NAMES)):
         others = [c for c in range(3) if c != class_id]
-        mask = (image_rgb[..., class_id] > 200) & (image_rgb[..., others] < 60).all(axis=-1)
+        value = image_rgb[..., class_id]
+        mask = (value > darkest) & (value <= brightest)
+        mask &= (image_rgb[..., others] < 60).all(axis=-1)
         _, _, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
         for left, top, width, height, _ in stats[1:]:  # row 0 is the background
             centre = (float(left + width / 2), float(top + height / 2))
@@ -100,11 +115,13 @@ def _find_regions(image_rgb: NDArray[np.uint8]) -> list[_Region]:
     return found
 
 
-def write_scripted_bundle(folder: Path, *, input_size_wh: tuple[int, int] = (320, 192)) -> Path:
-    """Write a bundle that runs the fake; returns `folder`."""
+def write_scripted_bundle(
+    folder: Path, *, input_size_wh: tuple[int, int] = (320, 192), fusion: str = 'none'
+) -> Path:
+    """Write a bundle that runs the fake; with any `fusion` it takes a prior. Returns `folder`."""
     manifest = ModelManifest(
         name=folder.name,
-        architecture={'name': 'scripted'},
+        architecture={'name': 'scripted', **({} if fusion == 'none' else {'fusion': fusion})},
         class_names=CLASS_NAMES,
         input_size_wh=input_size_wh,
         embedding_dim=EMBEDDING_DIM,

@@ -55,14 +55,25 @@ class TorchEagerBackend:
             torch.set_num_threads(options.threads)
         network = fuse_batch_norm(load_network(bundle).eval())
         self._network = network.to(self._device, self._dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._prior_planes = network.prior_planes
         self.name = f'torch_eager {self._device.type} {precision}'
 
-    def run(self, images_rgb: NDArray[np.uint8]) -> TorchOutput:
+    @property
+    def prior_planes(self) -> int:
+        """As the network's architecture says."""
+        return self._prior_planes
+
+    def run(
+        self, images_rgb: NDArray[np.uint8], prior: NDArray[np.float32] | None = None
+    ) -> TorchOutput:
         """Evaluate (B, H, W, 3) uint8 RGB images."""
         with torch.inference_mode():
             images = torch.from_numpy(images_rgb).to(self._device)
             images = images.permute(0, 3, 1, 2).to(self._dtype).div_(255)  # (B, 3, H, W)
-            return TorchOutput(self._network(images))
+            if prior is None:
+                return TorchOutput(self._network(images))
+            told = torch.from_numpy(prior).to(self._device, self._dtype)
+            return TorchOutput(self._network(images, told))
 
 
 def load_network(bundle: Bundle) -> JointDetector:

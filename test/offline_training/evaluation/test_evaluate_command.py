@@ -393,8 +393,9 @@ class CellBackend:
     """A network whose embedding tells the cell that it was read at; it detects nothing."""
 
     name = 'cells'
+    prior_planes = 0
 
-    def run(self, images_rgb: np.ndarray) -> 'CellBackend':
+    def run(self, images_rgb: np.ndarray, prior: np.ndarray | None = None) -> 'CellBackend':
         self.heatmap = np.zeros((1, 3, images_rgb.shape[1] // 4, images_rgb.shape[2] // 4), 'f4')
         return self
 
