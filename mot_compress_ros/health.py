@@ -22,6 +22,18 @@ class Percentiles:
     n: int
 
 
+class Lap:
+    """A stage that is being timed."""
+
+    def __init__(self) -> None:
+        self._start_ns = time.perf_counter_ns()
+
+    @property
+    def ms(self) -> float:
+        """Milliseconds since it began."""
+        return (time.perf_counter_ns() - self._start_ns) / 1e6
+
+
 class Health:
     """Durations per stage over a sliding window, and counters since the start. Thread-safe."""
 
@@ -31,13 +43,13 @@ class Health:
         self._counters: Counter[str] = Counter()
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
+    def stage(self, name: str) -> Iterator[Lap]:
         """Time the body by the monotonic clock and record it under `name`."""
-        start_ns = time.perf_counter_ns()
+        lap = Lap()
         try:
-            yield
+            yield lap
         finally:
-            self.record_ms(name, (time.perf_counter_ns() - start_ns) / 1e6)
+            self.record_ms(name, lap.ms)
 
     def record_ms(self, name: str, milliseconds: float) -> None:
         """Record one duration of stage `name`."""

@@ -9,6 +9,7 @@ after its frame).
 
 from mot_compress_ros.tracking.config import TrackerConfig
 from mot_compress_ros.tracking.presets import PRESETS
+from mot_compress_ros.tracking.store import TrackStore
 from mot_compress_ros.tracking.tracker import Tracker
 
-__all__ = ['PRESETS', 'Tracker', 'TrackerConfig']
+__all__ = ['PRESETS', 'TrackStore', 'Tracker', 'TrackerConfig']

@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mot_compress_ros.tracking.config import TrackerConfig
-from mot_compress_ros.tracking.late_frames import FrameRecord
+from mot_compress_ros.tracking.late_frames import FrameRecord, owned
 from mot_compress_ros.tracking.late_replay import Replay
 from mot_compress_ros.tracking.rounds import Round
 from mot_compress_ros.tracking.seen import Seen
@@ -71,6 +71,18 @@ class LateEvidence:
         """Add the latest frame; the oldest is forgotten."""
         if self._config.late_frames:
             self._records = [*self._records[-self._config.late_frames :], record]
+
+    def latest_hits(self, stamp_ns: int) -> TrackStore | None:
+        """The tracks, after the frame at `stamp_ns`, that its latest evidence went to or began.
+
+        None where the frame is not remembered.
+        """
+        for record in self._records:
+            if record.stamp_ns == stamp_ns:
+                rows, _ = owned(record.tracks.track_ids, record.evidence[-1].owners)
+                rows.sort()
+                return record.tracks[rows]
+        return None
 
     def apply(
         self, seen: Seen, rounds: Sequence[Round], *, stamp_ns: int, next_id: int

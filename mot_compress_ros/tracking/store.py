@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mot_compress_ros.datatypes import TrackState
 from mot_compress_ros.tracking.gallery import Gallery
-from mot_compress_ros.tracking.kalman import Float64Array, KalmanState
+from mot_compress_ros.tracking.kalman import Float64Array, KalmanState, REFERENCE_PERIOD_NS
 from mot_compress_ros.tracking.motion import MotionModel
 from mot_compress_ros.tracking.rows import row_numbers
 from mot_compress_ros.tracking.value import Value
@@ -25,6 +25,7 @@ BoolArray = NDArray[np.bool_]
 
 # Members of an enumeration are slow to look up and to compare with arrays.
 TENTATIVE, CONFIRMED, LOST = (int(state) for state in TrackState)
+_PERIODS_PER_S = 1e9 / REFERENCE_PERIOD_NS
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -105,6 +106,21 @@ class TrackStore(Value):
     def boxes_xyxy_px(self) -> Float64Array:
         """(N, 4) boxes of the motion states; one predicted below zero size is empty."""
         return self.model.boxes(self.motion.position)
+
+    @property
+    def velocities_px_s(self) -> Float64Array:
+        """(N, 2) of the centres of the boxes."""
+        return np.asarray(self.motion.velocity[:, :2] * _PERIODS_PER_S)
+
+    @property
+    def position_std_px(self) -> Float64Array:
+        """(N,) standard deviation of the centres, the mean of x and y."""
+        return np.sqrt(self.motion.position_variance[:, :2].mean(axis=1))
+
+    @property
+    def velocity_std_px_s(self) -> Float64Array:
+        """(N,) standard deviation of the velocities, the mean of x and y."""
+        return np.sqrt(self.motion.velocity_variance[:, :2].mean(axis=1)) * _PERIODS_PER_S
 
     @classmethod
     def empty(cls, model: MotionModel, *, recent_frames: int = 0) -> TrackStore:

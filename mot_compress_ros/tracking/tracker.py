@@ -153,6 +153,14 @@ class Tracker:
             self.dropped += dropped
         return outcome
 
+    def latest_hits(self, *, stamp_ns: int) -> TrackStore | None:
+        """The tracks as they were after the frame at `stamp_ns` that its latest detections showed.
+
+        Its latest are those of `update`, or of the last `update_late` for it. None where the frame
+        is not remembered; only `late_frames` are.
+        """
+        return self._late.latest_hits(int(stamp_ns))
+
     def _look_at(self, detections: Detections) -> tuple[Seen, int]:
         return look_at(detections, min_score=self._config.min_score, with_looks=self._with_looks)
 
@@ -174,15 +182,13 @@ class Tracker:
         corners = tracks.observed_xyxy_px if from_detector else tracks.boxes_xyxy_px
         large = boxes.area(corners) > self._config.min_area_px2
         shown = row_numbers(tracks.is_in(CONFIRMED) & large)
-        velocity = tracks.motion.velocity.take(shown, axis=0)[:, :2]
-        periods_per_s = 1e9 / kalman.REFERENCE_PERIOD_NS
         return Tracks(
             stamp_ns=stamp_ns,
             boxes_xyxy_px=corners.take(shown, axis=0).astype(np.float32),
             scores=tracks.scores[shown],
             class_ids=tracks.class_ids[shown],
             track_ids=tracks.track_ids[shown],
-            velocities_px_s=(velocity * periods_per_s).astype(np.float32),
+            velocities_px_s=tracks.velocities_px_s.take(shown, axis=0).astype(np.float32),
             states=tracks.states[shown],
             ages=tracks.ages[shown],
             hits=tracks.hits[shown],
