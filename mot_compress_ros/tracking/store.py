@@ -115,12 +115,13 @@ class TrackStore(Value):
     @property
     def position_std_px(self) -> Float64Array:
         """(N,) standard deviation of the centres, the mean of x and y."""
-        return np.sqrt(self.motion.position_variance[:, :2].mean(axis=1))
+        return np.asarray(np.sqrt(self.motion.position_variance[:, :2].mean(axis=1)))
 
     @property
     def velocity_std_px_s(self) -> Float64Array:
         """(N,) standard deviation of the velocities, the mean of x and y."""
-        return np.sqrt(self.motion.velocity_variance[:, :2].mean(axis=1)) * _PERIODS_PER_S
+        deviation = np.sqrt(self.motion.velocity_variance[:, :2].mean(axis=1))
+        return np.asarray(deviation * _PERIODS_PER_S)
 
     @classmethod
     def empty(cls, model: MotionModel, *, recent_frames: int = 0) -> TrackStore:
