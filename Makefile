@@ -38,8 +38,9 @@ PIP_INSTALL := $(PY) -m pip install $$(test -t 1 || echo --quiet)
 
 DEMO_ARGS := $(if $(BAG),--bag "$(BAG)") $(if $(VIDEO),--video "$(VIDEO)") \
   $(if $(SEQUENCE),--sequence "$(SEQUENCE)") $(if $(MODEL),--model "$(MODEL)") \
-  $(if $(TEACHER),--teacher "$(TEACHER)") $(if $(TOPIC),--topic "$(TOPIC)") \
-  $(if $(FPS),--fps "$(FPS)") $(if $(RATE),--rate "$(RATE)")
+  $(if $(filter undefined,$(origin TEACHER)),,--teacher "$(TEACHER)") \
+  $(if $(TOPIC),--topic "$(TOPIC)") $(if $(FPS),--fps "$(FPS)") \
+  $(if $(RATE),--rate "$(RATE)")
 
 .DEFAULT_GOAL := help
 .PHONY: help demo env interfaces test test-slow lint format types lock rivals clean clean-env
@@ -48,7 +49,7 @@ help:  ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 	@echo
 	@echo '  make demo takes BAG=rosbag2 | VIDEO=file | SEQUENCE=mot_folder or folder of images,'
-	@echo '  MODEL=models/name, TEACHER=models/name, TOPIC=/image/topic of a bag that holds several,'
+	@echo '  MODEL=models/name, TEACHER=models/name or nothing, TOPIC=/topic of a bag that holds several,'
 	@echo '  FPS=rate of a folder of images, RATE=speed, OUT=folder, ARGS="--no-video ...";'
 	@echo '  every target takes ROS_DISTRO=jazzy|kilted, PYTHON=python3.x'
 

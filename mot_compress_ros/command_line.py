@@ -21,15 +21,26 @@ EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
 
 
-def add_common_arguments(parser: argparse.ArgumentParser, *, default_model: str = '') -> None:
-    """Arguments that replay and demo share; without a default the model has to be named."""
+def add_common_arguments(
+    parser: argparse.ArgumentParser, *, default_model: str = '', default_teacher: str = ''
+) -> None:
+    """Arguments that replay and demo share; without a default the model has to be named.
+
+    Where there is a default teacher, `teacher` is None until the user says something: it belongs
+    to the default model alone.
+    """
     parser.add_argument(
         '--model',
         required=not default_model,
         default=default_model,
         help='model bundle of the student: a folder, or the name of one in models/',
     )
-    parser.add_argument('--teacher', default='', help='model bundle of the teacher, for keyframes')
+    alone = f' (default: {default_teacher}, with {default_model}; "" for none)'
+    parser.add_argument(
+        '--teacher',
+        default=None if default_teacher else '',
+        help='model bundle of the teacher, for keyframes' + (alone if default_teacher else ''),
+    )
     parser.add_argument(
         '--keyframe-interval',
         type=number(int, 1, 1000),

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mot_compress_ros.datatypes import Tracks
+from mot_compress_ros.frame_source import FrameSource
 
 Image = NDArray[np.uint8]
 Color = tuple[int, int, int]  # BGR
@@ -20,6 +21,9 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _DARK: Color = (24, 20, 18)
 _LIGHT: Color = (245, 245, 245)
 _ALARM: Color = (40, 70, 225)
+# Amber on a dark bar differs from grey in lightness and hue for every kind of colour vision.
+TEACHER_COLOR: Color = (0, 176, 255)
+_STUDENT_COLOR: Color = (165, 158, 150)
 # The golden ratio spreads the hues of consecutive ids as far apart as possible.
 _GOLDEN_RATIO = 0.618033988749895
 _FILL_OPACITY = 0.12
@@ -43,6 +47,7 @@ def draw_tracks(
     class_names: Sequence[str],
     *,
     caption: str = '',
+    source: FrameSource | None = None,
     trails: Mapping[int, Sequence[Point]] | None = None,
 ) -> Image:
     """Boxes with class, id and score, over a copy of the image.
@@ -51,7 +56,9 @@ def draw_tracks(
         image_bgr: (H, W, 3) uint8; left untouched.
         tracks: boxes in pixels of that image.
         class_names: names by class id; an id beyond them is shown as a number.
-        caption: text of the bar at the lower edge; no bar where it is empty.
+        caption: text of the bar at the lower edge.
+        source: what the tag at the right end of that bar says; None where there is no teacher.
+            Without caption and source there is no bar.
         trails: way points (x, y) in pixels of each track id, oldest first.
 
     Returns:
@@ -70,9 +77,15 @@ def draw_tracks(
         _draw_box(canvas, boxes[row], colors[row])
     for row in order:
         _draw_label(canvas, boxes[row], _label(tracks, row, class_names), colors[row])
-    if caption:
-        _draw_bar(canvas, caption)
+    _draw_bar(canvas, caption, source)
     return canvas
+
+
+def source_text(source: FrameSource) -> str:
+    """'teacher' on a keyframe, else 'student' and the frames since the last one."""
+    if source.is_keyframe or source.since_keyframe is None:
+        return source.network
+    return f'{source.network} +{source.since_keyframe}'
 
 
 def draw_mark(image_bgr: Image, text: str) -> None:
@@ -93,13 +106,21 @@ class TrackPainter:
         self._class_names = tuple(class_names)
         self._ways: dict[int, deque[tuple[float, float]]] = {}
 
-    def paint(self, image_bgr: Image, tracks: Tracks | None, *, caption: str = '') -> Image:
+    def paint(
+        self,
+        image_bgr: Image,
+        tracks: Tracks | None,
+        *,
+        caption: str = '',
+        source: FrameSource | None = None,
+    ) -> Image:
         """The annotated picture; `tracks` of None marks a frame that was dropped.
 
         Args:
             image_bgr: (H, W, 3) uint8; left untouched.
             tracks: its tracks.
             caption: text of the bar at the lower edge.
+            source: what the tag in that bar says; None for no tag.
 
         Returns:
             (k H, k W, 3) uint8, BGR, where the whole number k makes labels readable.
@@ -107,7 +128,7 @@ class TrackPainter:
         zoom = max(1, round(_READABLE_HEIGHT_PX / image_bgr.shape[0]))
         canvas = _enlarged(image_bgr, zoom)
         if tracks is None:
-            _draw_bar(canvas, caption)
+            _draw_bar(canvas, caption, None)
             draw_mark(canvas, 'dropped')
             return canvas
         self._remember(tracks)
@@ -116,6 +137,7 @@ class TrackPainter:
             _scaled(tracks, zoom),
             self._class_names,
             caption=caption,
+            source=source,
             trails={i: [_point(p, zoom) for p in way] for i, way in self._ways.items()},
         )
 
@@ -212,16 +234,40 @@ def _draw_label(
     _put_text(canvas, text, (left + pad, bottom - pad), scale, ink, thickness)
 
 
-def _draw_bar(canvas: Image, caption: str) -> None:
-    if not caption:
+def _draw_bar(canvas: Image, caption: str, source: FrameSource | None) -> None:
+    """A dark bar at the lower edge with the caption, and at its right end the source's tag."""
+    if not caption and source is None:
         return
     scale, thickness = _text_style(canvas)
-    _, height = _text_size(caption, scale, thickness)
+    _, height = _text_size(caption or 'student', scale, thickness)
     pad = max(4, height // 2)
     bar = canvas[-(height + 2 * pad) :]
     bar[:] = (bar * (1 - _BAR_OPACITY) + np.array(_DARK) * _BAR_OPACITY).astype(np.uint8)
     origin = (pad, canvas.shape[0] - pad)
     _put_text(canvas, caption, origin, scale, _LIGHT, thickness)
+    if source is not None:
+        _draw_tag(bar, source, pad=pad, scale=scale, thickness=thickness)
+
+
+def _draw_tag(bar: Image, source: FrameSource, *, pad: int, scale: float, thickness: int) -> None:
+    """The network's name in the bar: filled, under a line as wide as the picture, on a keyframe.
+
+    A frame of the student has a frame around its tag, in the teacher's colour where a late result
+    of the teacher came in.
+    """
+    text, (height, width) = source_text(source), bar.shape[:2]
+    text_width, _ = _text_size(text, scale, thickness)
+    left = width - text_width - 3 * pad
+    corners = (left, 0), (width - 1, height - 1)
+    if source.is_keyframe:
+        cv2.rectangle(bar, *corners, TEACHER_COLOR, cv2.FILLED)
+        bar[: max(2, height // 8)] = TEACHER_COLOR
+    else:
+        is_late = source.heard_stamp_ns is not None
+        cv2.rectangle(bar, *corners, _DARK, cv2.FILLED)
+        cv2.rectangle(bar, *corners, TEACHER_COLOR if is_late else _STUDENT_COLOR, 1)
+    ink = _DARK if source.is_keyframe else _LIGHT
+    _put_text(bar, text, (left + 3 * pad // 2, height - pad), scale, ink, thickness)
 
 
 def _put_text(

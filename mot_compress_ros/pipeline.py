@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from enum import auto, Enum
 
 from numpy.typing import ArrayLike
 
 from mot_compress_ros.camera_motion import (
     Added,
     build_camera_motion,
-    CameraMotion,
     CameraMotionConfig,
     EVERY_CAMERA,
     Homography,
@@ -20,18 +18,37 @@ from mot_compress_ros.camera_motion import (
     RotationSamples,
     View,
 )
-from mot_compress_ros.datatypes import Detections, Frame, Tracks
-from mot_compress_ros.errors import BundleError, InvalidDataError, InvalidOptionError
-from mot_compress_ros.health import Health
+from mot_compress_ros.datatypes import Frame, Tracks
+from mot_compress_ros.errors import InvalidDataError, InvalidOptionError
+from mot_compress_ros.health import Health, Lap
 from mot_compress_ros.inference import (
     BackendOptions,
-    build_detector,
+    check_pair,
     DecodeConfig,
     Detector,
-    load_bundle,
+    Observation,
 )
-from mot_compress_ros.keyframe import FixedSchedule, KeyframeConfig, Role
+from mot_compress_ros.keyframe import (
+    Answer,
+    Attention,
+    build_schedule,
+    CarriedPrior,
+    disagreement,
+    FrameFacts,
+    FrameReport,
+    KeyframeConfig,
+    Role,
+    Teacher,
+)
 from mot_compress_ros.options import option
+from mot_compress_ros.stream import (
+    Arrival,
+    born_share,
+    missed_share,
+    prior_objects,
+    Stream,
+    turned_share,
+)
 from mot_compress_ros.tracking import Tracker, TrackerConfig
 
 
@@ -52,41 +69,18 @@ class PipelineConfig:
     tracker: TrackerConfig = field(default_factory=TrackerConfig)
 
 
-# A source that begins anew goes on behind its old stamps; a frame that was overtaken comes alone.
-_LATE_AT_MOST = 2
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Look:
+    """A frame, what is known of it beforehand, and then what a network made of it."""
 
-
-class _Arrival(Enum):
-    """What a frame is to the stream of its camera."""
-
-    NEXT = auto()
-    DUPLICATE = auto()
-    LATE = auto()
-    ANEW = auto()
-
-
-@dataclass
-class _Stream:
-    """What is remembered of one camera between its frames."""
-
-    tracker: Tracker
-    motion: CameraMotion
-    view: View | None = None  # of the frame that the tracker saw last
-    size_wh: tuple[int, int] | None = None
-    latest: Tracks | None = None
-    late_in_a_row: int = 0
-
-    def judge(self, frame: Frame, *, max_gap_s: float) -> _Arrival:
-        """What `frame` is to this stream; changes nothing."""
-        if self.latest is not None:
-            ahead_s = (frame.stamp_ns - self.latest.stamp_ns) / 1e9
-            if ahead_s == 0:
-                return _Arrival.DUPLICATE
-            if abs(ahead_s) > max_gap_s:
-                return _Arrival.ANEW
-            if ahead_s < 0:
-                return _Arrival.LATE if self.late_in_a_row < _LATE_AT_MOST else _Arrival.ANEW
-        return _Arrival.NEXT if self.size_wh in (None, frame.size_wh) else _Arrival.ANEW
+    frame: Frame
+    view: View | None
+    camera_motion: Homography | None
+    prior: CarriedPrior | None
+    role: Role = Role.STUDENT
+    teacher_failed: bool = False
+    seen: Observation | None = None
+    network_ms: float = 0.0
 
 
 class Pipeline:
@@ -96,7 +90,7 @@ class Pipeline:
     from another: `observe_rotation`, `set_intrinsics`, `set_mounting`.
 
     Raises:
-        BundleError: teacher and student have different classes.
+        BundleError: teacher and student do not fit each other.
         InvalidOptionError: `config` states the mounting of a camera that is not there.
     """
 
@@ -105,28 +99,23 @@ class Pipeline:
         *,
         cameras: Sequence[str],
         student: Detector,
-        teacher: Detector | None = None,
+        teacher: Teacher | None = None,
         config: PipelineConfig | None = None,
         health: Health | None = None,
     ) -> None:
-        if teacher is not None and teacher.class_names != student.class_names:
-            raise BundleError(
-                f'teacher {teacher.name} has the classes {", ".join(teacher.class_names)}, '
-                f'student {student.name} has {", ".join(student.class_names)}; '
-                f'use two models of the same classes'
-            )
+        if teacher is not None:
+            check_pair(student.manifest, teacher.manifest)
         self.config = config or PipelineConfig()
         self.health = health or Health()
         self.student = student
         self.teacher = teacher
-        self._detectors: dict[Role, Detector] = {Role.STUDENT: student}
-        if teacher is not None:
-            self._detectors[Role.TEACHER] = teacher
-        self.schedule = FixedSchedule(self.config.keyframe, has_teacher=teacher is not None)
+        self.schedule = build_schedule(
+            self.config.keyframe, cameras=cameras, has_teacher=teacher is not None
+        )
         self._rotations = RotationSamples()
         self._streams = self._new_streams(cameras)
 
-    def _new_streams(self, cameras: Sequence[str]) -> dict[str, _Stream]:
+    def _new_streams(self, cameras: Sequence[str]) -> dict[str, Stream]:
         config = self.config.camera_motion
         foreign = sorted(set(parse_mountings(config.mounting)) - {*cameras, EVERY_CAMERA})
         if foreign:
@@ -135,9 +124,10 @@ class Pipeline:
                 f'{", ".join(cameras)}'
             )
         return {
-            name: _Stream(
+            name: Stream(
                 tracker=Tracker(self.config.tracker),
                 motion=build_camera_motion(config, camera=name, samples=self._rotations),
+                attention=Attention(self.config.keyframe),
             )
             for name in cameras
         }
@@ -155,38 +145,51 @@ class Pipeline:
         processed either: None stands in its place. The third late frame in a row, a jump of more
         than `max_gap_s`, or another image size begins new tracks; their ids are new too.
 
-        A network that fails uses no keyframe up, and the frames can be given again.
+        A teacher that fails leaves the frame to the student. Where the student fails, no keyframe
+        is used up, and the frames can be given again.
 
         Raises:
             InvalidDataError: a camera is unknown or stands twice.
         """
-        with self.health.stage('total'):
+        with self.health.stage('total') as lap:
             self._check_cameras(frames)
             arrivals = [self._arrival(frame) for frame in frames]
             fresh = [
                 frame
                 for frame, arrival in zip(frames, arrivals, strict=True)
-                if arrival in (_Arrival.NEXT, _Arrival.ANEW)
+                if arrival in (Arrival.NEXT, Arrival.ANEW)
             ]
-            roles = [self.schedule.role(frame.camera) for frame in fresh]
-            detections = self._detect(fresh, roles)
-            for frame, role, found in zip(fresh, roles, detections, strict=True):
-                self._track(frame, role, found)
+            self._take_in_late_answers(fresh)
+            self._hand_to_teacher(fresh)
+            looks = self._observe([self._look_at(frame) for frame in fresh])
+            teacher_ms = sum(look.network_ms for look in looks if look.role is Role.TEACHER)
+            for look in looks:
+                self._track(look)
+            for look in looks:
+                self.schedule.served(self._report(look, lap, teacher_ms=teacher_ms))
             return [self._answer(f, a) for f, a in zip(frames, arrivals, strict=True)]
 
     def reset(self, camera: str) -> None:
         """Forget the tracks of `camera`; ids go on."""
-        stream = self._streams[camera]
-        stream.tracker.reset()
-        stream.latest, stream.view, stream.size_wh, stream.late_in_a_row = None, None, None, 0
+        self._streams[camera].forget()
         self.schedule.reset(camera)
         self.health.count('tracker_resets')
 
     def reconfigure(self, config: PipelineConfig) -> None:
-        """Take over the options that may change while running: those of decoding."""
-        self.config = replace(self.config, decode=config.decode)
-        for detector in self._detectors.values():
-            detector.config = config.decode
+        """Take over the options that may change while running: of decoding and of keyframes."""
+        if config.keyframe != self.config.keyframe:
+            self.schedule = build_schedule(
+                config.keyframe,
+                cameras=tuple(self._streams),
+                has_teacher=self.teacher is not None,
+                after=self.schedule,
+            )
+            for stream in self._streams.values():
+                stream.attention.config = config.keyframe
+        self.config = replace(self.config, decode=config.decode, keyframe=config.keyframe)
+        self.student.config = config.decode
+        if self.teacher is not None:
+            self.teacher.reconfigure(config.decode)
 
     def observe_rotation(self, *, stamp_ns: int, angular_velocity_rad_s: ArrayLike) -> None:
         """Take in a measured angular velocity of the vehicle, for `odometry` and `imu`.
@@ -220,10 +223,21 @@ class Pipeline:
         """
         self._streams[camera].motion.set_mounting(optical_from_sensor)
 
+    def prior_age_s(self, camera: str) -> float | None:
+        """How old the teacher's latest result is at the latest frame; None where there is none."""
+        stream = self._streams[camera]
+        return stream.attention.age_s(stream.latest.stamp_ns) if stream.latest else None
+
     def warm_up(self) -> None:
         """Make the first frame as fast as the others."""
-        for detector in self._detectors.values():
-            detector.warm_up()
+        self.student.warm_up()
+        if self.teacher is not None:
+            self.teacher.warm_up()
+
+    def close(self) -> None:
+        """End what works beside this thread; the pipeline is of no use after that."""
+        if self.teacher is not None:
+            self.teacher.close()
 
     def _check_cameras(self, frames: Sequence[Frame]) -> None:
         names = [frame.camera for frame in frames]
@@ -234,45 +248,132 @@ class Pipeline:
                 f'{", ".join(self._streams)}'
             )
 
-    def _arrival(self, frame: Frame) -> _Arrival:
+    def _arrival(self, frame: Frame) -> Arrival:
         """What the frame is to its stream, which is forgotten where the frame begins anew."""
         stream = self._streams[frame.camera]
         arrival = stream.judge(frame, max_gap_s=self.config.max_gap_s)
-        if arrival is _Arrival.ANEW:
+        if arrival is Arrival.ANEW:
             self.health.count('resolution_changes', stream.size_wh != frame.size_wh)
             self.reset(frame.camera)
         return arrival
 
-    def _detect(self, frames: Sequence[Frame], roles: Sequence[Role]) -> list[Detections]:
-        """Detections of each frame, one batch per network."""
-        found: dict[int, Detections] = {}
-        for role, detector in self._detectors.items():
-            chosen = [i for i, r in enumerate(roles) if r is role]
-            if chosen:
-                seen = detector.observe([frames[i] for i in chosen], self.health)
-                found.update(zip(chosen, (one.detections for one in seen), strict=True))
-        self.health.count('keyframes', sum(role is Role.TEACHER for role in roles))
-        return [found[i] for i in range(len(frames))]
+    def _take_in_late_answers(self, frames: Sequence[Frame]) -> None:
+        """What a teacher beside has said by now of earlier frames is applied where it belongs."""
+        if self.teacher is None:
+            return
+        for frame in frames:
+            self.teacher.tell(frame.stamp_ns)
+        for answer in self.teacher.answers():
+            with self.health.stage('late_result'):
+                self._take_in(answer)
 
-    def _track(self, frame: Frame, role: Role, detections: Detections) -> None:
+    def _take_in(self, answer: Answer) -> None:
+        self.health.record_ms('teacher', answer.duration_ms)
+        self.schedule.teacher_took(answer.camera, answer.duration_ms)
+        stream, seen = self._streams[answer.camera], answer.observation
+        assert seen is not None, 'failures are kept by the teacher'
+        outcome = stream.tracker.update_late(seen.detections, stamp_ns=answer.stamp_ns)
+        hits = stream.tracker.latest_hits(stamp_ns=answer.stamp_ns)
+        if not outcome.applied or hits is None:
+            self.health.count('late_results_refused')
+            return
+        stream.attention.renew(seen, prior_objects(hits), stamp_ns=answer.stamp_ns)
+        self.health.count('keyframes')
+        self.health.count('late_results')
+        self.health.count('late_frames_replayed', outcome.frames)
+
+    def _hand_to_teacher(self, frames: Sequence[Frame]) -> None:
+        """Give a teacher beside its next frame, before the student begins with the same ones."""
+        if self.teacher is None or not self.schedule.beside or not self.teacher.idle:
+            return
+        chosen = self.schedule.submit([_facts(frame) for frame in frames])
+        if chosen is not None:
+            self.teacher.submit(frames[chosen])
+
+    def _look_at(self, frame: Frame) -> _Look:
+        """What is known of a frame before a network looks at it; changes nothing."""
         stream = self._streams[frame.camera]
         view, moved = self._camera_motion(stream, frame)
+        prior = None
+        if self.student.takes_prior or self.config.keyframe.mode == 'adaptive':
+            with self.health.stage('prior'):
+                prior = stream.attention.prior(stamp_ns=frame.stamp_ns, homography=moved)
+        return _Look(frame=frame, view=view, camera_motion=moved, prior=prior)
+
+    def _observe(self, looks: Sequence[_Look]) -> list[_Look]:
+        """The frames with what the networks made of them, one batch per network."""
+        roles = self.schedule.plan([_facts(look.frame) for look in looks])
+        looks = [
+            self._with_teacher(look) if role is Role.TEACHER else look
+            for look, role in zip(looks, roles, strict=True)
+        ]
+        left = [look for look in looks if look.seen is None]
+        if not left:
+            return list(looks)
+        with self.health.stage('student') as lap:
+            seen = self.student.observe(
+                [look.frame for look in left], self.health, priors=[look.prior for look in left]
+            )
+        by_camera = {
+            look.frame.camera: replace(look, seen=one, network_ms=lap.ms / len(left))
+            for look, one in zip(left, seen, strict=True)
+        }
+        return [by_camera.get(look.frame.camera, look) for look in looks]
+
+    def _with_teacher(self, look: _Look) -> _Look:
+        """The frame as the teacher sees it; the student's where the teacher cannot."""
+        assert self.teacher is not None, 'there are no keyframes without a teacher'
+        if not self.teacher.idle:
+            return replace(look, teacher_failed=True)
+        with self.health.stage('teacher') as lap:
+            seen = self.teacher.look([look.frame])
+        if seen is None:
+            return replace(look, teacher_failed=True)
+        return replace(look, seen=seen[0], role=Role.TEACHER, network_ms=lap.ms)
+
+    def _track(self, look: _Look) -> None:
+        frame, stream, seen = look.frame, self._streams[look.frame.camera], look.seen
+        assert seen is not None, 'every frame has been looked at'
         dropped_before = stream.tracker.dropped
         with self.health.stage('track'):
             stream.latest = stream.tracker.update(
-                detections,
+                seen.detections,
                 stamp_ns=frame.stamp_ns,
-                source=role.value,
-                camera_motion=moved,
+                source=look.role.value,
+                camera_motion=look.camera_motion,
             )
-        stream.view, stream.size_wh, stream.late_in_a_row = view, frame.size_wh, 0
-        self.schedule.advance(frame.camera)
+        if look.view is not None and stream.view is not None:
+            self.health.count('camera_motion_unknown', look.camera_motion is None)
+        stream.view, stream.size_wh, stream.late_in_a_row = look.view, frame.size_wh, 0
+        stream.attention.moved(look.camera_motion, stamp_ns=frame.stamp_ns)
+        if look.role is Role.TEACHER:
+            shown = stream.tracker.store[stream.tracker.store.frames_since_update == 0]
+            stream.attention.renew(seen, prior_objects(shown), stamp_ns=frame.stamp_ns)
+        self.health.count('keyframes', look.role is Role.TEACHER)
         self.health.count('frames_processed')
-        dropped = stream.tracker.dropped - dropped_before
-        self.health.count('detections_dropped', dropped)
+        self.health.count('detections_dropped', stream.tracker.dropped - dropped_before)
+
+    def _report(self, look: _Look, lap: Lap, *, teacher_ms: float) -> FrameReport:
+        """What came of a frame, for the schedule."""
+        store, differs = self._streams[look.frame.camera].tracker.store, None
+        if look.role is Role.STUDENT and look.prior is not None and look.seen is not None:
+            differs = disagreement(look.prior, look.seen.detections)
+        return FrameReport(
+            camera=look.frame.camera,
+            stamp_ns=look.frame.stamp_ns,
+            role=look.role,
+            network_ms=look.network_ms,
+            total_ms=lap.ms,
+            step_teacher_ms=teacher_ms,
+            teacher_failed=look.teacher_failed,
+            disagreement=differs,
+            missed=missed_share(store),
+            born=born_share(store),
+            turned=turned_share(look.camera_motion, look.frame.size_wh),
+        )
 
     def _camera_motion(
-        self, stream: _Stream, frame: Frame
+        self, stream: Stream, frame: Frame
     ) -> tuple[View | None, Homography | None]:
         """What to remember of a frame, and how the camera moved since the last one tracked."""
         if not stream.motion.is_active:
@@ -281,56 +382,20 @@ class Pipeline:
             view = stream.motion.look(frame)
             if stream.view is None:
                 return view, None
-            moved = stream.motion.between(
-                stream.view, view, moving_xyxy_px=stream.tracker.store.boxes_xyxy_px
-            )
-        self.health.count('camera_motion_unknown', moved is None)
-        return view, moved
+            moving = stream.tracker.store.boxes_xyxy_px
+            return view, stream.motion.between(stream.view, view, moving_xyxy_px=moving)
 
-    def _answer(self, frame: Frame, arrival: _Arrival) -> Tracks | None:
+    def _answer(self, frame: Frame, arrival: Arrival) -> Tracks | None:
         """The tracks of a frame; what was not processed is counted here, when all went well."""
         stream = self._streams[frame.camera]
-        if arrival is _Arrival.LATE:
+        if arrival is Arrival.LATE:
             stream.late_in_a_row += 1
             self.health.count('late_frames')
             return None
-        if arrival is _Arrival.DUPLICATE:
+        if arrival is Arrival.DUPLICATE:
             self.health.count('duplicate_stamps')
         return stream.latest
 
 
-def build_pipeline(
-    *,
-    cameras: Sequence[str],
-    model: str,
-    teacher: str = '',
-    config: PipelineConfig | None = None,
-    health: Health | None = None,
-) -> Pipeline:
-    """Load the bundles, check that they fit each other, and warm up.
-
-    Args:
-        cameras: names of the cameras; each has a tracker of its own.
-        model: bundle of the student, a folder or a name.
-        teacher: bundle of the teacher; '' for none.
-        config: options of every stage.
-        health: where timings and counters go.
-
-    Raises:
-        BundleError: a bundle is missing, damaged, or the two have different classes.
-        InvalidOptionError: the runtime cannot be had.
-    """
-    config = config or PipelineConfig()
-    detectors = [
-        build_detector(load_bundle(bundle), options=config.runtime, decode=config.decode)
-        for bundle in ([model, teacher] if teacher else [model])
-    ]
-    pipeline = Pipeline(
-        cameras=cameras,
-        student=detectors[0],
-        teacher=detectors[1] if teacher else None,
-        config=config,
-        health=health,
-    )
-    pipeline.warm_up()
-    return pipeline
+def _facts(frame: Frame) -> FrameFacts:
+    return FrameFacts(camera=frame.camera, stamp_ns=frame.stamp_ns)

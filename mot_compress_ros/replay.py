@@ -17,6 +17,7 @@ from pathlib import Path
 import sys
 import time
 
+from mot_compress_ros.assembly import build_pipeline
 from mot_compress_ros.camera_motion import parse_mountings
 from mot_compress_ros.command_line import (
     add_common_arguments,
@@ -32,7 +33,7 @@ from mot_compress_ros.datatypes import Frame
 from mot_compress_ros.errors import MotCompressError
 from mot_compress_ros.health import Health
 from mot_compress_ros.options import to_mapping
-from mot_compress_ros.pipeline import build_pipeline, Pipeline, PipelineConfig
+from mot_compress_ros.pipeline import Pipeline, PipelineConfig
 from mot_compress_ros.recording import Ending, ModelInfo, Recorder, RunInfo, Step
 from mot_compress_ros.recording.summary import Summary
 from mot_compress_ros.sources import BagMotion, open_motion, open_source, Source, TurningFeed
@@ -201,7 +202,8 @@ def _step(pipeline: Pipeline, frame: Frame) -> Step:
     start_ns = time.perf_counter_ns()
     (tracks,) = pipeline.step([frame])
     latency_ms = (time.perf_counter_ns() - start_ns) / 1e6
-    return Step(frame=frame, tracks=tracks, latency_ms=latency_ms)
+    teacher_age_s = pipeline.prior_age_s(frame.camera)
+    return Step(frame=frame, tracks=tracks, latency_ms=latency_ms, teacher_age_s=teacher_age_s)
 
 
 def _status(health: Health, recorder: Recorder, done: int) -> str:

@@ -13,6 +13,7 @@ from torch import nn
 
 from offline_training.datasets.sampler import Sampler
 from offline_training.datasets.targets import Batch
+from offline_training.distillation.tutor import Tutor
 from offline_training.training.checkpoints import (
     CHECKPOINT_FILE,
     hold,
@@ -44,6 +45,7 @@ def train(
     device: str = 'cpu',
     digest: str = '',
     processes: Processes | None = None,
+    tutor: Tutor | None = None,
     workers: int = 1,
     tensorboard: bool = False,
 ) -> nn.Module:
@@ -64,6 +66,7 @@ def train(
         digest: stands for all that makes the result what it is, and is kept in the checkpoint:
             another experiment is not resumed.
         processes: who else trains this network; nobody by default.
+        tutor: asks a frozen teacher, which is no part of what is trained and kept.
         workers: threads that make batches.
         tensorboard: write event files too.
 
@@ -76,7 +79,7 @@ def train(
         PeerLostError: another process is gone.
     """
     processes = processes or Processes(device=device)
-    trainer = Trainer(model, criterion, config, processes=processes)
+    trainer = Trainer(model, criterion, config, processes=processes, tutor=tutor)
     run.mkdir(parents=True, exist_ok=True)
     with hold(run) if processes.leads else nullcontext():
         processes.expect_same(digest)

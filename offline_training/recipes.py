@@ -19,6 +19,7 @@ from offline_training.datasets.augment import AugmentConfig
 from offline_training.datasets.classes import CLASS_NAMES
 from offline_training.datasets.sampler import SAMPLERS
 from offline_training.datasets.training_images import TrainingSource
+from offline_training.distillation.config import AttentionConfig
 from offline_training.engine import TrainConfig
 from offline_training.losses.config import LossConfig
 from offline_training.training.config import BESIDE_THE_RESULT
@@ -32,11 +33,13 @@ class RecipeConfig:
     train: TrainConfig = field(default_factory=TrainConfig)
     sampler: str = option(
         'pairs',
-        'pairs: image pairs, by weight; epochs: every image once an epoch, as FairMOT does',
+        'pairs: image pairs, by weight; epochs: every image once an epoch, as FairMOT does; '
+        'keyframes: image pairs, each image with a key frame before it',
         choices=tuple(SAMPLERS),
     )
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     loss: LossConfig = field(default_factory=LossConfig)
+    attention: AttentionConfig = field(default_factory=AttentionConfig)
 
     def __post_init__(self) -> None:
         if self.architecture.n_class > len(CLASS_NAMES):
@@ -44,6 +47,40 @@ class RecipeConfig:
                 f'architecture.n_class: got {self.architecture.n_class}, expected at most '
                 f'{len(CLASS_NAMES)}: the data sets have {", ".join(CLASS_NAMES)}'
             )
+        self._check_attention()
+
+    def _check_attention(self) -> None:
+        fusion, prior = self.architecture.fusion, self.attention.prior
+        if (fusion == 'none') != (prior == 'off'):
+            raise InvalidOptionError(
+                f'architecture.fusion, attention.prior: got {fusion} and {prior}: a network that '
+                'takes a prior is trained with one, and no other is; set both or neither'
+            )
+        if prior != 'off' and self.sampler != 'keyframes':
+            raise InvalidOptionError(
+                f'sampler: got {self.sampler} with attention.prior {prior}, expected keyframes: '
+                'the others draw no key frames'
+            )
+        if self.sampler == 'keyframes' and self.augment.mosaic_probability:
+            raise InvalidOptionError(
+                'augment.mosaic_probability: expected 0 with the sampler keyframes, got '
+                f'{self.augment.mosaic_probability:g}: a picture of four has no key frame'
+            )
+        if self.architecture.pivots and not self.loss.efm:
+            raise InvalidOptionError(
+                f'architecture.pivots: got {self.architecture.pivots} with loss.efm 0, which '
+                'would leave the pivots untrained; give loss.efm a weight'
+            )
+
+    @property
+    def needs_teacher(self) -> bool:
+        """Whether a teacher is asked in this training."""
+        return self.attention.by_teacher(1.0) > 0 or self.loss.needs_teacher
+
+    @property
+    def mapping(self) -> str:
+        """How the embeddings are brought together with a teacher's: one of the manifest's."""
+        return 'efm' if self.loss.efm else 'ifm' if self.loss.ifm else 'none'
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -95,7 +132,11 @@ def flatten(content: Mapping[str, Any], prefix: str = '') -> dict[str, object]:
 
 
 def experiment_digest(
-    config: RecipeConfig, sources: Sequence[TrainingSource], *, init_sha256: str = ''
+    config: RecipeConfig,
+    sources: Sequence[TrainingSource],
+    *,
+    init_sha256: str = '',
+    teacher_sha256: str = '',
 ) -> str:
     """A hash of everything that makes the result of a run what it is.
 
@@ -103,6 +144,7 @@ def experiment_digest(
         config: how often a checkpoint or a log is written is left out: it changes nothing.
         sources: their names, weights, and numbers of images and boxes.
         init_sha256: hash of the weights to start from.
+        teacher_sha256: hash of the weights of the teacher that is asked, '' for none.
     """
     options = to_mapping(config)
     for name in BESIDE_THE_RESULT:
@@ -111,5 +153,5 @@ def experiment_digest(
         [s.name, s.weight, len(s.images), sum(len(image.boxes_xyxy_px) for image in s.images)]
         for s in sources
     ]
-    text = json.dumps([options, sets, init_sha256], sort_keys=True)
+    text = json.dumps([options, sets, init_sha256, teacher_sha256], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -30,11 +30,12 @@ MIDDLE = frozenset(
         'image_decoding',
         'message_fields',
         'drawing',
+        'frame_source',
         'sources',
         'recording',
     }
 )
-TOP = frozenset({'pipeline', 'command_line', 'replay'})
+TOP = frozenset({'pipeline', 'stream', 'assembly', 'command_line', 'replay'})
 
 # A package from elsewhere, and the only places (path prefixes) that may import it.
 KEPT_TO = {

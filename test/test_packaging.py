@@ -293,6 +293,7 @@ needs_make = pytest.mark.skipif(shutil.which('make') is None, reason='make is no
             ],
         ),
         (['VIDEO=a file.mp4'], ['--video', 'a file.mp4']),
+        (['TEACHER='], ['--teacher', '']),  # the student alone
     ],
 )
 def test_make_passes_the_input_on(given: list[str], passed: list[str]) -> None:

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from mot_compress_ros.assembly import build_pipeline, simulated_teacher
 from mot_compress_ros.datatypes import Frame
 from mot_compress_ros.errors import BundleError, InvalidDataError, InvalidOptionError
 from mot_compress_ros.inference import build_detector
@@ -13,7 +14,7 @@ from mot_compress_ros.inference.backends.scripted import write_scripted_bundle
 from mot_compress_ros.inference.checkpoint import load_bundle, save_bundle
 from mot_compress_ros.keyframe import KeyframeConfig
 from mot_compress_ros.options import from_mapping
-from mot_compress_ros.pipeline import build_pipeline, Pipeline, PipelineConfig
+from mot_compress_ros.pipeline import Pipeline, PipelineConfig
 
 FRAME_NS = 33_333_333
 RED, GREEN, BLUE = (0, 0, 255), (0, 255, 0), (255, 0, 0)  # BGR
@@ -52,7 +53,8 @@ def test_a_moving_object_keeps_its_id_and_its_box_in_source_pixels(bundle):
         assert np.abs(tracks.boxes_xyxy_px[0] - expected).max() < 4
     assert tracks.velocities_px_s[0] == pytest.approx([120, 0], abs=15)
     assert pipeline.health.counters()['frames_processed'] == 10
-    assert set(pipeline.health.stages()) == {'preprocess', 'infer', 'decode', 'track', 'total'}
+    stages = {'preprocess', 'infer', 'decode', 'student', 'track', 'total'}
+    assert set(pipeline.health.stages()) == stages
 
 
 def test_classes_are_told_apart(bundle):
@@ -171,30 +173,55 @@ class FailsFor:
         return self._detector.observe(frames, health, priors=priors)
 
 
-@pytest.mark.parametrize('failing', ['teacher', 'student', 'both'])
-def test_a_camera_that_fails_takes_the_teacher_from_nobody(bundle, tmp_path, failing):
+def test_a_student_that_fails_for_one_camera_uses_up_no_keyframe(bundle, tmp_path):
     """The caller tries one camera at a time where a batch failed."""
     student = build_detector(load_bundle(bundle))
     teacher = build_detector(load_bundle(write_scripted_bundle(tmp_path / 'teacher')))
+    config = PipelineConfig(keyframe=KeyframeConfig(interval=4))
     pipeline = Pipeline(
         cameras=['front', 'rear'],
-        student=student if failing == 'teacher' else FailsFor(student, 'rear'),
-        teacher=teacher if failing == 'student' else FailsFor(teacher, 'rear'),
-        config=PipelineConfig(keyframe=KeyframeConfig(interval=3)),
+        student=FailsFor(student, 'rear'),
+        teacher=simulated_teacher(teacher, config.keyframe),
+        config=config,
+    )
+    front, rear = [], []
+    for index in range(9):
+        frames = [make_frame(index, camera=camera) for camera in ('front', 'rear')]
+        with contextlib.suppress(RuntimeError):
+            front_tracks, rear_tracks = pipeline.step(frames)
+            front.append(front_tracks.source)
+            rear.append(rear_tracks.source)
+            continue
+        front.append(pipeline.step(frames[:1])[0].source)
+        with contextlib.suppress(RuntimeError):
+            rear.append(pipeline.step(frames[1:])[0].source)
+    assert front == ['teacher', 'student', 'student', 'student'] * 2 + ['teacher']
+    assert rear == []
+    counters = pipeline.health.counters()
+    assert (counters['keyframes'], counters['frames_processed']) == (3, 9)
+
+
+def test_a_teacher_that_fails_leaves_the_frame_to_the_student(bundle, tmp_path):
+    student = build_detector(load_bundle(bundle))
+    teacher = build_detector(load_bundle(write_scripted_bundle(tmp_path / 'teacher')))
+    config = PipelineConfig(keyframe=KeyframeConfig(interval=4, retry_s=0.0))
+    pipeline = Pipeline(
+        cameras=['front', 'rear'],
+        student=student,
+        teacher=simulated_teacher(FailsFor(teacher, 'rear'), config.keyframe),
+        config=config,
     )
     sources = []
-    for index in range(7):
+    for index in range(9):
         frames = [make_frame(index, camera=camera) for camera in ('front', 'rear')]
-        try:
-            sources.append(pipeline.step(frames)[0].source)
-        except RuntimeError:
-            sources.append(pipeline.step(frames[:1])[0].source)
-            with contextlib.suppress(RuntimeError):
-                pipeline.step(frames[1:])
-    assert sources == ['teacher', 'student', 'student'] * 2 + ['teacher']
-    counters = pipeline.health.counters()
-    rear = {'teacher': 0, 'student': 1, 'both': 0}[failing]
-    assert (counters['keyframes'], counters['frames_processed']) == (3 + rear, 7 + rear)
+        sources.append([tracks.source for tracks in pipeline.step(frames)])
+    front, rear = zip(*sources, strict=True)
+    assert set(rear) == {'student'}
+    assert front.count('teacher') >= 2
+    assert front[0] == 'teacher'
+    assert pipeline.teacher.failures > 0
+    assert 'out of memory' in pipeline.teacher.reason or not pipeline.teacher.reason
+    assert pipeline.health.counters()['frames_processed'] == 18
 
 
 def test_nothing_is_counted_twice_when_a_failed_batch_is_given_again(bundle):
@@ -330,10 +357,11 @@ def test_the_motion_is_from_the_frame_the_tracker_saw_last(bundle):
 def test_a_network_that_fails_leaves_the_motion_whole(bundle):
     pipeline, motions = listening_pipeline(bundle, source='image')
     pipeline.step([turning_frame(0)])
-    detector, pipeline._detectors = pipeline._detectors, {}
-    with pytest.raises(KeyError):
+    works = pipeline.student
+    pipeline.student = FailsFor(works, 'camera')
+    with pytest.raises(RuntimeError, match='out of memory'):
         pipeline.step([turning_frame(1)])
-    pipeline._detectors = detector
+    pipeline.student = works
     pipeline.step([turning_frame(2)])
     assert middle(motions[-1]) == pytest.approx((319.5 + 24, 191.5), abs=1)
 

@@ -34,7 +34,8 @@ def test_clip_gives_all_files_and_its_three_objects(
     assert summary['frames'] == {'received': 12, 'processed': 12, 'dropped': 0, 'unreadable': 0}
     assert summary['tracks']['per_class'] == {'pedestrian': 1, 'cyclist': 1, 'vehicle': 1}
     assert summary['complete'] and summary['mode'] == 'replay'
-    assert set(summary['latency_ms']) == {'preprocess', 'infer', 'decode', 'track', 'total'}
+    stages = {'preprocess', 'infer', 'decode', 'student', 'track', 'total'}
+    assert set(summary['latency_ms']) == stages
     said = capsys.readouterr()
     assert '12 frames, 3 tracks' in said.out
     assert all(str(out / name) in said.out for name in OUTPUTS)
@@ -59,10 +60,33 @@ def test_every_run_gives_the_same_bytes(painted_sequence, scripted_bundle, tmp_p
         out = tmp_path / attempt
         assert run('--input', painted_sequence, *common, '--output', out, '--quiet') == 0
         texts.append((out / 'tracks.txt').read_bytes())
-        counters = json.loads((out / 'summary.json').read_text())['counters']
-        assert counters['keyframes'] == 4
+        summary = json.loads((out / 'summary.json').read_text())
+        assert summary['counters']['keyframes'] == 4
+        assert summary['keyframes']['frame_numbers'] == [1, 4, 7, 10]
+        assert summary['keyframes']['interval_frames'] == {'min': 3, 'median': 3, 'max': 3}
+        assert summary['keyframes']['latency_ms']['student']['n'] == 8
     assert texts[0] == texts[1]
     assert texts[0]
+
+
+def test_late_results_are_told_with_their_frames_and_the_same_on_every_run(
+    painted_sequence, scripted_bundle, tmp_path
+):
+    teacher = write_scripted_bundle(tmp_path / 'teacher')
+    common = ['--input', painted_sequence, '--model', scripted_bundle, '--teacher', teacher]
+    # Frames are 100 ms apart, and the teacher takes 150.
+    beside = ['--set', 'keyframe.mode=async', '--set', 'keyframe.teacher_ms=150']
+    told = []
+    for attempt in ('one', 'two'):
+        assert run(*common, *beside, '--output', tmp_path / attempt, '--quiet') == 0
+        keyframes = json.loads((tmp_path / attempt / 'summary.json').read_text())['keyframes']
+        told.append((keyframes['frame_numbers'], keyframes['known_from']))
+        assert keyframes['late']['results'] == keyframes['count'] == len(told[-1][0])
+        assert keyframes['late']['delay_ms']['p50'] == 200
+        assert list(keyframes['latency_ms']) == ['student']
+    assert told[0] == told[1] == ([1, 3, 5, 7, 9], [3, 5, 7, 9, 11])
+    files = [(tmp_path / attempt / 'tracks.mcap').read_bytes() for attempt in ('one', 'two')]
+    assert files[0] == files[1]
 
 
 def test_video_and_recorded_images_can_be_replayed(painted_images, scripted_bundle, tmp_path):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from mot_compress_ros.inference.backends import BackendOptions, BACKENDS, SCRIPTED
-from mot_compress_ros.inference.checkpoint import Bundle, load_bundle
+from mot_compress_ros.inference.backends import BackendOptions, BACKENDS, DEVICES, SCRIPTED
+from mot_compress_ros.inference.checkpoint import Bundle, load_bundle, ModelManifest
 from mot_compress_ros.inference.decode import DecodeConfig
 from mot_compress_ros.inference.detector import Detector, Observation
+from mot_compress_ros.inference.pairing import check_pair
 from mot_compress_ros.inference.prior import AGE_S, Prior, TRUST_PLANES, UNCERTAINTY_CELLS
 
 __all__ = [
@@ -16,9 +17,12 @@ __all__ = [
     'Bundle',
     'DecodeConfig',
     'Detector',
+    'ModelManifest',
     'Observation',
     'Prior',
     'build_detector',
+    'check_pair',
+    'device_of',
     'load_bundle',
 ]
 
@@ -36,6 +40,19 @@ def build_detector(
         InvalidOptionError: the device is not there.
     """
     options = options or BackendOptions()
-    is_scripted = bundle.manifest.architecture.get('name') == SCRIPTED
-    factory = BACKENDS[SCRIPTED if is_scripted else options.backend]()
+    factory = BACKENDS[_runtime(bundle, options)]()
     return Detector(bundle.manifest, factory(bundle, options), decode or DecodeConfig())
+
+
+def device_of(bundle: Bundle, options: BackendOptions) -> str:
+    """'cpu' or 'cuda': where `build_detector` would put the network.
+
+    Raises:
+        InvalidOptionError: the device is not there.
+    """
+    return DEVICES[_runtime(bundle, options)]()(options.device)
+
+
+def _runtime(bundle: Bundle, options: BackendOptions) -> str:
+    is_scripted = bundle.manifest.architecture.get('name') == SCRIPTED
+    return SCRIPTED if is_scripted else options.backend

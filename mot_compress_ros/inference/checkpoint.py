@@ -118,6 +118,9 @@ def save_bundle(
         digest = hashlib.sha256(data).hexdigest()
         (folder / WEIGHTS_FILE).write_bytes(data)
     content = {'format': FORMAT, **asdict(manifest), 'weights_sha256': digest}
+    for key in ('teacher', 'embedding_space'):  # said only by models that share one
+        if not content[key]:
+            del content[key]
     (folder / MANIFEST_FILE).write_text(json.dumps(content, indent=2) + '\n')
     return load_bundle(folder)
 
@@ -165,13 +168,15 @@ def _check_heads(
     folder: Path, manifest: ModelManifest, tensors: Mapping[str, NDArray[np.generic]]
 ) -> None:
     """The last layers must agree with the class count and embedding length of the manifest."""
-    for key, rows in (
-        ('hm.2.weight', len(manifest.class_names)),
-        ('id.2.weight', manifest.embedding_dim),
+    pivots = bool(manifest.architecture.get('pivots'))
+    embedding = ('pivot.weight', 2) if pivots else ('id.2.weight', 4)
+    for (key, dimensions), rows in (
+        (('hm.2.weight', 4), len(manifest.class_names)),
+        (embedding, manifest.embedding_dim),
     ):
         shape = tensors[key].shape if key in tensors else None
-        if shape is None or len(shape) != 4 or shape[0] != rows:
+        if shape is None or len(shape) != dimensions or shape[0] != rows:
             raise BundleError(
-                f'{folder}: {MANIFEST_FILE} wants {key} of shape ({rows}, ...) in 4 dimensions, '
-                f'the weights have {shape or "no such tensor"}'
+                f'{folder}: {MANIFEST_FILE} wants {key} of shape ({rows}, ...) in {dimensions} '
+                f'dimensions, the weights have {shape or "no such tensor"}'
             )

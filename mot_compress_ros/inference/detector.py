@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mot_compress_ros.datatypes import Detections, Frame
 from mot_compress_ros.health import Health
-from mot_compress_ros.inference.backends import Backend
+from mot_compress_ros.inference.backends import Accelerated, Backend
 from mot_compress_ros.inference.checkpoint import ModelManifest
 from mot_compress_ros.inference.decode import decode, DecodeConfig
 from mot_compress_ros.inference.prior import Prior
@@ -47,8 +47,8 @@ class Detector:
 
     @property
     def embedding_space(self) -> str:
-        """Name and weights: two models of one name do not have the same embeddings."""
-        return f'{self.manifest.name}@{self.manifest.weights_sha256[:12]}'
+        """Embeddings of two models can be compared where this is the same."""
+        return self.manifest.space
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -65,6 +65,16 @@ class Detector:
         width, height = self.manifest.input_size_wh
         grey = np.full((1, height, width, 3), 127, np.uint8)
         self.backend.run(grey, self._no_priors(1) if self.takes_prior else None)
+
+    def work_apart(self, *, urgent: bool = False) -> None:
+        """Let the device work on this network beside others, and before those not urgent."""
+        if isinstance(self.backend, Accelerated):
+            self.backend.work_apart(urgent=urgent)
+
+    def free_memory(self) -> None:
+        """Give back the memory that the runtime keeps for later, as after it ran out."""
+        if isinstance(self.backend, Accelerated):
+            self.backend.free_memory()
 
     def detect(
         self,

@@ -11,8 +11,10 @@ from typing import Any
 from mot_compress_ros.errors import BundleError
 
 FORMAT = 1
+MAX_EMBEDDING_DIM = 65536  # pivot vectors have one value for each identity of a training set
 MANIFEST_FILE = 'model.json'
 # FairMOT's input: RGB / 255, no mean, no deviation. A bundle states it for other readers.
+MAPPINGS = ('none', 'ifm', 'efm')
 NORMALISATION = {'color_order': 'rgb', 'scale': 1 / 255, 'mean': [0, 0, 0], 'std': [1, 1, 1]}
 
 
@@ -26,6 +28,11 @@ class ModelManifest:
         class_names: names in order of class id.
         input_size_wh: width and height of the network's input, multiples of 32.
         embedding_dim: length of the re-ID embedding.
+        embedding_space: of which model its embeddings can be compared with; '' is of none but
+            itself.
+        teacher: `name`, `weights_sha256` and `mapping` (one of `MAPPINGS`) of the model that
+            taught this one; {} for none. The mapping says how the embeddings were brought
+            together: `none`, `ifm` or `efm` (AttTrack, section 4.4).
         normalisation: colour order, scale, mean and std of the input, for readers of the bundle;
             anything but RGB / 255 is refused.
         weights_sha256: hash of the weights file, '' where a bundle has none.
@@ -38,10 +45,21 @@ class ModelManifest:
     class_names: tuple[str, ...]
     input_size_wh: tuple[int, int]
     embedding_dim: int
+    embedding_space: str = ''
+    teacher: Mapping[str, str] = field(default_factory=dict)
     weights_sha256: str = ''
     normalisation: Mapping[str, Any] = field(default_factory=lambda: dict(NORMALISATION))
     training: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def space(self) -> str:
+        """Name of the space of its embeddings.
+
+        Without one that it shares it is name and weights: two models of one name do not have the
+        same embeddings.
+        """
+        return self.embedding_space or f'{self.name}@{self.weights_sha256[:12]}'
 
 
 def read_manifest(path: Path) -> ModelManifest:
@@ -123,8 +141,18 @@ def _input_size(value: object) -> None:
 
 
 def _embedding_dim(value: object) -> None:
-    if not _is_integer(value, 1, 1024):
-        raise ValueError(f'expected an integer from 1 to 1024, got {value!r}')
+    if not _is_integer(value, 1, MAX_EMBEDDING_DIM):
+        raise ValueError(f'expected an integer from 1 to {MAX_EMBEDDING_DIM}, got {value!r}')
+
+
+def _teacher(value: object) -> None:
+    _object(value)
+    keys = {'name', 'weights_sha256', 'mapping'}
+    texts = isinstance(value, dict) and all(isinstance(v, str) for v in value.values())
+    if isinstance(value, dict) and value and (set(value) != keys or not texts):
+        raise ValueError(f'expected the texts {", ".join(sorted(keys))}, got {value}')
+    if isinstance(value, dict) and value and value['mapping'] not in MAPPINGS:
+        raise ValueError(f'mapping: expected one of {", ".join(MAPPINGS)}, got {value["mapping"]}')
 
 
 def _normalisation(value: object) -> None:
@@ -155,6 +183,8 @@ _CHECKS: Mapping[str, Callable[[object], None]] = {
     'class_names': _class_names,
     'input_size_wh': _input_size,
     'embedding_dim': _embedding_dim,
+    'embedding_space': _string,
+    'teacher': _teacher,
     'weights_sha256': _string,
     'normalisation': _normalisation,
     'training': _object,

@@ -31,15 +31,15 @@ class KeyframeConfig:
     )
     min_interval: int = option(
         2,
-        'adaptive: the fewest frames from one teacher frame to the next',
+        'adaptive: the fewest frames from one teacher frame to the next; not more than `interval`',
         minimum=1,
         maximum=1000,
         read_only=False,
     )
     threshold: float = option(
         0.5,
-        'adaptive: how much must be wrong for a keyframe; the sum of disagreement, missed tracks, '
-        'new tracks and turning since the last one',
+        'adaptive: what must be wrong for a keyframe, in two frames in a row, or twice as much '
+        'in one; the sum of disagreement, missed tracks, new tracks and turning since the last',
         minimum=0.0,
         maximum=100.0,
         read_only=False,
@@ -53,8 +53,9 @@ class KeyframeConfig:
     )
     teacher_ms: float = option(
         0.0,
-        'what a teacher frame counts for in budgets and, in replay, when an asynchronous result '
-        'comes; 0: as measured, which makes a replay depend on the machine',
+        'what a teacher frame counts for in budgets, in deadlines until it is measured and, in '
+        'replay, when an asynchronous result comes; 0: as measured, which makes a replay depend '
+        'on the machine',
         minimum=0.0,
         unit='ms',
     )

@@ -2,62 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol, TypeAlias
 
+from mot_compress_ros.keyframe.config import KeyframeConfig
+from mot_compress_ros.keyframe.frames import FrameFacts, FrameReport, Role
+from mot_compress_ros.keyframe.ledger import Ledger
 
-class Role(StrEnum):
-    """Which network sees a frame."""
-
-    TEACHER = 'teacher'
-    STUDENT = 'student'
-
-
-@dataclass(frozen=True, kw_only=True)
-class FrameFacts:
-    """What is known of a frame before a network has looked at it."""
-
-    camera: str
-    stamp_ns: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class FrameReport:
-    """What came of a frame.
-
-    Attributes:
-        camera: whose frame it was.
-        stamp_ns: of the frame.
-        role: the network whose detections the tracker got.
-        network_ms: time that network took for the frame, its share of a batch.
-        total_ms: time the whole step took, up to and with the tracker.
-        disagreement: how little student and prior fit, 0..1 (`attention.disagreement`); None for
-            a teacher's frame and where there was no prior.
-        missed: share of the confirmed tracks that the frame did not show, 0..1.
-        born: share of the tracks in the frame that began with it, 0..1.
-        turned: how far the camera's motion moved the middle of the image since the last frame, as
-            a share of the image's width; 0 where it is not known.
-    """
-
-    camera: str
-    stamp_ns: int
-    role: Role
-    network_ms: float = 0.0
-    total_ms: float = 0.0
-    disagreement: float | None = None
-    missed: float = 0.0
-    born: float = 0.0
-    turned: float = 0.0
+__all__ = ['FrameFacts', 'FrameReport', 'Role', 'Schedule', 'ScheduleFactory']
 
 
 class Schedule(Protocol):
-    """When the teacher runs, for all cameras of a pipeline. Time comes from stamps alone."""
+    """When the teacher runs, for all cameras of a pipeline. Time comes from stamps alone.
+
+    All but the properties raise InvalidDataError for a camera that the schedule does not have.
+    """
 
     @property
     def beside(self) -> bool:
         """Whether the teacher works beside the student: `plan` never gives it a frame."""
+
+    @property
+    def ledger(self) -> Ledger:
+        """What happened so far, in the same terms for every mode."""
 
     def plan(self, frames: Sequence[FrameFacts]) -> list[Role]:
         """The role of each frame of a step, at most one of them the teacher's.
@@ -72,10 +39,25 @@ class Schedule(Protocol):
         """
 
     def served(self, report: FrameReport) -> None:
-        """A frame was tracked."""
+        """A frame was tracked; once for each frame of a step, in any order.
+
+        A frame planned for the teacher and served by the student leaves the keyframe due.
+        """
 
     def teacher_took(self, camera: str, milliseconds: float) -> None:
         """A teacher beside has answered for a frame of `camera`, and how long it worked."""
 
     def reset(self, camera: str) -> None:
-        """The stream of `camera` begins anew; its next frame is a keyframe, where one is due."""
+        """The stream of `camera` begins anew: its next frame is due, the others stay in step."""
+
+    def take_over(self, old: Schedule) -> None:
+        """Go on where `old`, of any mode, is now, so that a change of options brings no storm.
+
+        `old` stays as it is. Cameras that it does not have begin anew.
+        """
+
+    def diagnostics(self) -> Mapping[str, bool | int | float | str]:
+        """What a person may want to know, by name: keyframes per reason, the last reasons."""
+
+
+ScheduleFactory: TypeAlias = Callable[[KeyframeConfig, Sequence[str]], Schedule]

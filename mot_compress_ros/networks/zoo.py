@@ -19,6 +19,10 @@ ZOO = {
     'dla34_small': ArchitectureConfig(
         name='dla34_small', width=1.0, n_class=1, embedding_dim=128, head_channels=256
     ),
+    # The same without deformable convolutions, which training on a CPU cannot afford.
+    'dla34_small_conv': ArchitectureConfig(
+        name='dla34_small_conv', width=1.0, n_class=1, embedding_dim=128, head_channels=256
+    ),
     # FairMOT's light model (AttTrack's YOLOv5), and AttTrack's two students.
     'fairmot_light': ArchitectureConfig(
         name='yolov5_light', width=0.5, n_class=1, embedding_dim=64, head_channels=64

@@ -36,6 +36,7 @@ class McapSink:
         self._connections: dict[str, Connection] = {}
         self._diagnosed_ns: int | None = None
         self._counts = {'processed': 0, 'dropped': 0}
+        self._has_teacher, self._keyframes = info.teacher is not None, 0
         self._labelled = False
         # rosbags writes a folder; the file is moved out of it at the end.
         self._folder = path.with_name(f'.{path.name}.part')
@@ -64,6 +65,7 @@ class McapSink:
             self._labelled = True
             yield self._factory.label_info(stamp_ns)
         self._counts['dropped' if step.tracks is None else 'processed'] += 1
+        self._keyframes += step.source is not None and step.source.heard_stamp_ns is not None
         if step.tracks is not None:
             yield self._factory.tracks(step.frame, step.tracks)
         since_ns = None if self._diagnosed_ns is None else stamp_ns - self._diagnosed_ns
@@ -75,10 +77,12 @@ class McapSink:
         """Those of the node's keys that a replay has values for."""
         active = 0 if step.tracks is None else len(step.tracks)
         counts = {'received': sum(self._counts.values()), **self._counts, 'active_tracks': active}
+        values = {name: str(count) for name, count in counts.items()}
+        if self._has_teacher:
+            ratio = self._keyframes / max(self._counts['processed'], 1)
+            values |= {'keyframes': str(self._keyframes), 'keyframe_ratio': f'{ratio:.2f}'}
         return self._factory.diagnostics(
-            step.frame.stamp_ns,
-            message=f'{active} tracks',
-            values={name: str(count) for name, count in counts.items()},
+            step.frame.stamp_ns, message=f'{active} tracks', values=values
         )
 
     def _file(self, message: RecordedMessage) -> None:

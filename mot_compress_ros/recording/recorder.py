@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 from mot_compress_ros.drawing import TrackPainter
 from mot_compress_ros.errors import InputError
+from mot_compress_ros.frame_source import SourceLog
 from mot_compress_ros.recording.annotated_video import AnnotatedVideoSink
 from mot_compress_ros.recording.mcap import McapSink
 from mot_compress_ros.recording.mot_text import MotTextSink
@@ -68,6 +70,7 @@ class Recorder:
         self.timeline = Timeline(info.class_names)
         self._info = info
         self._painter = TrackPainter(info.class_names)
+        self._source_log = SourceLog()
         self._sinks: dict[str, Sink] = {}
         try:
             with _writing(folder):
@@ -93,7 +96,10 @@ class Recorder:
         Raises:
             InputError: a file cannot be written; the run should end, and `finish` tells of it.
         """
-        annotated = self._painter.paint(step.image_bgr, step.tracks, caption=self._caption(step))
+        step = self._with_source(step)
+        annotated = self._painter.paint(
+            step.image_bgr, step.tracks, caption=self._caption(step), source=step.source
+        )
         self.timeline.add(step, annotated)
         for name, sink in self._sinks.items():
             with _writing(self.folder / name):
@@ -135,11 +141,22 @@ class Recorder:
                 stack.callback(sink.close)
             self._sinks = {}
 
+    def _with_source(self, step: Step) -> Step:
+        """The step as it is where there is no teacher, or nobody told which network saw it."""
+        if self._info.teacher is None or step.tracks is None or not step.tracks.source:
+            return step
+        source = self._source_log.note(
+            stamp_ns=step.frame.stamp_ns,
+            network=step.tracks.source,
+            teacher_age_s=step.teacher_age_s,
+        )
+        return replace(step, source=source)
+
     def _caption(self, step: Step) -> str:
         first_ns = self.timeline.moments[0].stamp_ns if self.timeline.moments else None
         since_ns = 0 if first_ns is None else step.frame.stamp_ns - first_ns
         parts = [step.frame.camera, f'frame {step.frame_number}', f't = {since_ns / 1e9:.2f} s']
         if step.tracks is not None:
             n = len(step.tracks)
-            parts += [f'{n} track{"" if n == 1 else "s"}', step.tracks.source]
+            parts.append(f'{n} track{"" if n == 1 else "s"}')
         return '   '.join(filter(None, parts))

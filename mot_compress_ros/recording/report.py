@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape
 
 from mot_compress_ros.recording.charts import (
@@ -15,6 +15,8 @@ from mot_compress_ros.recording.charts import (
     span_chart,
     stack_chart,
 )
+from mot_compress_ros.recording.html_parts import folded, legend, nothing, section, table
+from mot_compress_ros.recording.keyframe_section import keyframe_section, keyframe_tile
 from mot_compress_ros.recording.report_style import STYLE
 from mot_compress_ros.recording.step import RunInfo
 from mot_compress_ros.recording.summary import Summary
@@ -33,10 +35,11 @@ def render_report(info: RunInfo, timeline: Timeline, summary: Summary) -> str:
     sections = [
         _heading(info, summary),
         _tiles(summary),
-        _section('Sample frames', _samples(timeline), note='evenly spread over the run'),
-        _section('Tracks over time', _track_chart(info, timeline), note=_tracks_note(timeline)),
-        _section('Tracks per frame', _count_chart(info, timeline), note=''),
-        _section('Latency', _latency_chart(timeline, summary), note=_latency_note(info)),
+        section('Sample frames', _samples(timeline), note='evenly spread over the run'),
+        section('Tracks over time', _track_chart(info, timeline), note=_tracks_note(timeline)),
+        section('Tracks per frame', _count_chart(info, timeline)),
+        section('Latency', _latency_chart(timeline, summary), note=_latency_note(info)),
+        keyframe_section(timeline, summary),
         _details(summary),
     ]
     body = ''.join(sections)
@@ -82,17 +85,14 @@ def _tiles(summary: Summary) -> str:
     if total is not None:
         p50, p95 = short_number(total['p50']), short_number(total['p95'])
         tiles.append(('median latency', f'{p50} ms', f'p95 {p95} ms'))
+    if 'keyframes' in summary:
+        tiles.append(keyframe_tile(summary['keyframes']))
     cells = ''.join(
         f'<div class="tile"><span>{escape(name)}</span><b>{escape(value)}</b>'
         f'<small>{escape(note)}</small></div>'
         for name, value, note in tiles
     )
     return f'<div class="tiles">{cells}</div>'
-
-
-def _section(title: str, body: str, *, note: str) -> str:
-    small = f' <small>{escape(note)}</small>' if note else ''
-    return f'<section><h2>{escape(title)}{small}</h2>{body}</section>'
 
 
 def _samples(timeline: Timeline) -> str:
@@ -105,13 +105,13 @@ def _samples(timeline: Timeline) -> str:
             f'height="{height}" src="data:image/jpeg;base64,{data}">'
             f'<figcaption>frame {sample.frame_number}</figcaption></figure>'
         )
-    return f'<div class="samples">{"".join(figures)}</div>' if figures else _nothing()
+    return f'<div class="samples">{"".join(figures)}</div>' if figures else nothing()
 
 
 def _track_chart(info: RunInfo, timeline: Timeline) -> str:
     lives = _longest(timeline)
     if not lives:
-        return _nothing()
+        return nothing()
     bars = [
         Bar(
             label=str(life.track_id),
@@ -128,7 +128,7 @@ def _track_chart(info: RunInfo, timeline: Timeline) -> str:
 def _count_chart(info: RunInfo, timeline: Timeline) -> str:
     served = [moment for moment in timeline.moments if not moment.dropped]
     if not served:
-        return _nothing()
+        return nothing()
     series = [
         Series(
             name=name,
@@ -146,7 +146,7 @@ def _count_chart(info: RunInfo, timeline: Timeline) -> str:
 def _latency_chart(timeline: Timeline, summary: Summary) -> str:
     timed = [(m.frame_number, m.latency_ms) for m in timeline.moments if m.latency_ms is not None]
     if not timed:
-        return _nothing()
+        return nothing()
     total = summary['latency_ms'].get('total')
     rules = []
     if total is not None:
@@ -169,51 +169,29 @@ def _latency_table(summary: Summary) -> str:
         (name, f'{p["p50"]:.2f}', f'{p["p95"]:.2f}', f'{p["p99"]:.2f}', str(p['n']))
         for name, p in summary['latency_ms'].items()
     ]
-    return _table(('stage', 'p50 ms', 'p95 ms', 'p99 ms', 'samples'), rows)
+    return table(('stage', 'p50 ms', 'p95 ms', 'p99 ms', 'samples'), rows)
 
 
 def _details(summary: Summary) -> str:
-    groups: list[tuple[str, Iterable[tuple[str, object]]]] = [
+    models = [
         (
-            'Models',
-            [
-                (
-                    m['role'],
-                    f'{m["name"]}, {m["architecture"]}, {_size(m["input_size_wh"])}, '
-                    f'sha256 {m["sha256"] or "none"}',
-                )
-                for m in summary['models']
-            ],
-        ),
-        ('Counters', summary['counters'].items()),
-        ('Options', summary['options'].items()),
-        ('Versions', summary['versions'].items()),
+            m['role'],
+            f'{m["name"]}, {m["architecture"]}, {_size(m["input_size_wh"])}, '
+            f'sha256 {m["sha256"] or "none"}',
+        )
+        for m in summary['models']
     ]
-    parts = []
-    for title, items in groups:
-        rows = [(str(key), str(value)) for key, value in items]
-        if rows:
-            table = _table(('', ''), rows)
-            parts.append(f'<details><summary>{title}</summary>{table}</details>')
-    return f'<section><h2>Details</h2>{"".join(parts)}</section>'
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    top = ''
-    if any(head):
-        top = '<thead><tr>' + ''.join(f'<th>{escape(h)}</th>' for h in head) + '</tr></thead>'
-    body = ''.join(
-        '<tr>' + ''.join(f'<td>{escape(cell)}</td>' for cell in row) + '</tr>' for row in rows
-    )
-    return f'<table>{top}<tbody>{body}</tbody></table>'
+    parts = [
+        folded('Models', models),
+        folded('Counters', summary['counters'].items()),
+        folded('Options', summary['options'].items()),
+        folded('Versions', summary['versions'].items()),
+    ]
+    return section('Details', ''.join(parts))
 
 
 def _legend(info: RunInfo) -> str:
-    items = ''.join(
-        f'<span><i style="background:{class_color(i)}"></i>{escape(name)}</span>'
-        for i, name in enumerate(info.class_names)
-    )
-    return f'<div class="legend">{items}</div>'
+    return legend((name, class_color(i)) for i, name in enumerate(info.class_names))
 
 
 def _longest(timeline: Timeline) -> list[Life]:
@@ -243,7 +221,3 @@ def _class_name(info: RunInfo, class_id: int) -> str:
 
 def _size(size_wh: Sequence[int]) -> str:
     return ' x '.join(str(side) for side in size_wh)
-
-
-def _nothing() -> str:
-    return '<p class="none">Nothing to show.</p>'

@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mot_compress_ros.datatypes import Frame, Tracks
+from mot_compress_ros.frame_source import FrameSource, TEACHER
 from mot_compress_ros.health import Percentiles
 from mot_compress_ros.inference import Bundle, Detector
+from mot_compress_ros.keyframe import Teacher
 from mot_compress_ros.options import Value
 
 Image = NDArray[np.uint8]
@@ -46,12 +48,18 @@ class Step:
         latency_ms: wall-clock time from the frame to its tracks, for reports only.
         messages: what a node published by then; None where there is no node and the recording is
             to make the messages from `tracks`.
+        teacher_age_s: age, at this frame, of what the teacher last said; None where that is not
+            known or there is no teacher.
+        source: what there is to say of the network that saw the frame; the recorder fills it in,
+            where there is a teacher.
     """
 
     frame: Frame
     tracks: Tracks | None
     latency_ms: float | None = None
     messages: Sequence[RecordedMessage] | None = None
+    teacher_age_s: float | None = None
+    source: FrameSource | None = None
 
     @property
     def image_bgr(self) -> Image:
@@ -77,7 +85,7 @@ class ModelInfo:
     input_size_wh: tuple[int, int]
 
     @classmethod
-    def of(cls, model: Bundle | Detector, *, role: str) -> ModelInfo:
+    def of(cls, model: Bundle | Detector | Teacher, *, role: str) -> ModelInfo:
         """What the manifest of a model says; `role` is 'student' or 'teacher'."""
         manifest = model.manifest
         return cls(
@@ -114,6 +122,11 @@ class RunInfo:
     class_names: tuple[str, ...]
     models: tuple[ModelInfo, ...]
     options: Mapping[str, Value] = field(default_factory=dict)
+
+    @property
+    def teacher(self) -> ModelInfo | None:
+        """The teacher, where there is one."""
+        return next((model for model in self.models if model.role == TEACHER), None)
 
 
 @dataclass(frozen=True, kw_only=True)

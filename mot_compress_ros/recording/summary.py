@@ -7,9 +7,10 @@ from importlib import metadata
 import json
 from pathlib import Path
 import platform
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
-from mot_compress_ros.health import Percentiles
+from mot_compress_ros.recording.figures import latency_summary, LatencySummary
+from mot_compress_ros.recording.keyframe_summary import KeyframesSummary, summarize_keyframes
 from mot_compress_ros.recording.step import Ending, ModelInfo, RunInfo
 from mot_compress_ros.recording.timeline import Timeline
 
@@ -57,17 +58,8 @@ class TracksSummary(TypedDict):
     longest_frames: int
 
 
-class LatencySummary(TypedDict):
-    """Percentiles of one stage, milliseconds, over n samples."""
-
-    p50: float
-    p95: float
-    p99: float
-    n: int
-
-
 class Summary(TypedDict):
-    """The whole file."""
+    """The whole file; `keyframes` is there where there is a teacher."""
 
     schema: int
     mode: str
@@ -83,12 +75,13 @@ class Summary(TypedDict):
     counters: dict[str, int]
     options: dict[str, object]
     versions: dict[str, str]
+    keyframes: NotRequired[KeyframesSummary]
 
 
 def summarize(info: RunInfo, timeline: Timeline, ending: Ending) -> Summary:
     """Gather the numbers of a run."""
     processed = sum(not moment.dropped for moment in timeline.moments)
-    return {
+    summary: Summary = {
         'schema': SCHEMA,
         'mode': info.mode,
         'complete': ending.complete,
@@ -111,7 +104,7 @@ def summarize(info: RunInfo, timeline: Timeline, ending: Ending) -> Summary:
         'tracks': _tracks(info, timeline, processed),
         'wall_s': round(ending.wall_s, 3),
         'throughput_fps': round(processed / ending.wall_s, 2) if ending.wall_s > 0 else 0.0,
-        'latency_ms': {name: _latency(p) for name, p in ending.latencies_ms.items()},
+        'latency_ms': {name: latency_summary(p) for name, p in ending.latencies_ms.items()},
         'counters': dict(sorted(ending.counters.items())),
         'options': {
             name: list(value) if isinstance(value, tuple) else value
@@ -119,6 +112,10 @@ def summarize(info: RunInfo, timeline: Timeline, ending: Ending) -> Summary:
         },
         'versions': versions(),
     }
+    keyframes = summarize_keyframes(info, timeline, ending)
+    if keyframes is not None:
+        summary['keyframes'] = keyframes
+    return summary
 
 
 def write_summary(path: Path, summary: Summary) -> None:
@@ -158,13 +155,4 @@ def _tracks(info: RunInfo, timeline: Timeline, processed: int) -> TracksSummary:
         'per_class': {name: per_class[i] for i, name in enumerate(info.class_names)},
         'mean_per_frame': round(shown / processed, 3) if processed else 0.0,
         'longest_frames': max((life.frames for life in lives), default=0),
-    }
-
-
-def _latency(percentiles: Percentiles) -> LatencySummary:
-    return {
-        'p50': round(percentiles.p50, 3),
-        'p95': round(percentiles.p95, 3),
-        'p99': round(percentiles.p99, 3),
-        'n': percentiles.n,
     }

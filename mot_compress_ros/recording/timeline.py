@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
+from mot_compress_ros.frame_source import FrameSource
 from mot_compress_ros.recording.step import Image, Step
 
 _SAMPLES_KEPT = 24
@@ -17,13 +18,16 @@ _SAMPLE_QUALITY = 80
 
 @dataclass(frozen=True, kw_only=True)
 class Moment:
-    """One frame: its number from 1, its stamp, tracks by class id, and how it was served."""
+    """One frame: its number from 1, its stamp, tracks by class id, and how it was served.
+
+    `source` is None where there is no teacher, and where nobody told which network saw the frame.
+    """
 
     frame_number: int
     stamp_ns: int
     counts: tuple[int, ...]
     latency_ms: float | None
-    source: str
+    source: FrameSource | None
     dropped: bool
 
 
@@ -78,7 +82,7 @@ class Timeline:
                 stamp_ns=step.frame.stamp_ns,
                 counts=tuple(counts),
                 latency_ms=step.latency_ms,
-                source='' if step.tracks is None else step.tracks.source,
+                source=step.source,
                 dropped=step.tracks is None,
             )
         )

@@ -31,7 +31,7 @@ from mot_compress_ros.ros.bring_up import NodeError
 from mot_compress_ros.ros.live_run import LiveOptions, run_live
 
 EXIT_NODE_DIED = 1
-DEFAULT_MODEL = 'road_student'
+DEFAULT_MODEL, DEFAULT_TEACHER = 'road_student', 'road_teacher'
 SAMPLE = Path('samples') / 'street'
 
 
@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     inputs.add_argument('--bag', type=Path, help='rosbag2 folder or .mcap/.db3 file')
     inputs.add_argument('--video', type=Path, help='video file')
     inputs.add_argument('--sequence', type=Path, help='MOTChallenge folder, or folder of images')
-    add_common_arguments(parser, default_model=DEFAULT_MODEL)
+    add_common_arguments(parser, default_model=DEFAULT_MODEL, default_teacher=DEFAULT_TEACHER)
     parser.add_argument('--rate', type=_rate, default=1.0, help='1 plays as recorded, 2 twice')
     parser.add_argument(
         '--lockstep',
@@ -73,6 +73,13 @@ def _parser() -> argparse.ArgumentParser:
         help='send a frame only after the tracks of the one before have come: drops none',
     )
     return parser
+
+
+def chosen_teacher(given: argparse.Namespace) -> str:
+    """The teacher that was named; else the shipped one, if the student is the shipped one too."""
+    if given.teacher is not None:
+        return str(given.teacher)
+    return DEFAULT_TEACHER if given.model == DEFAULT_MODEL else ''
 
 
 def _rate(text: str) -> float:
@@ -94,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             input=given.bag or given.video or given.sequence or sample_path(),
             output=given.output,
             model=given.model,
-            teacher=given.teacher,
+            teacher=chosen_teacher(given),
             topic=given.topic,
             fps_hz=given.fps,
             limit=given.limit,
@@ -123,9 +130,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _say_result(summary: Summary, files: Sequence[Path]) -> None:
     frames, tracks = summary['frames'], summary['tracks']
+    keyframes = f', {summary["keyframes"]["count"]} keyframes' if 'keyframes' in summary else ''
     say(
         f'{frames["received"]} frames in, {frames["processed"]} processed, '
-        f'{frames["dropped"]} dropped, {tracks["total"]} tracks; written:'
+        f'{frames["dropped"]} dropped{keyframes}, {tracks["total"]} tracks; written:'
     )
     say(describe_files(files))
 

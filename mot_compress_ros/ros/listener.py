@@ -32,6 +32,8 @@ class Exchange:
         answer: its tracks; None where the node skipped it.
         latency_ms: from sending the frame to receiving its tracks.
         messages: everything that was received because of it or since it.
+        network: 'teacher' or 'student', whose detections made the tracks; '' where nobody told.
+        teacher_age_s: age, at this frame, of what the teacher last said; None where nobody told.
     """
 
     stamp_ns: int
@@ -39,6 +41,8 @@ class Exchange:
     answer: Detection2DArray | None = None
     latency_ms: float | None = None
     messages: list[RecordedMessage] = field(default_factory=list)
+    network: str = ''
+    teacher_age_s: float | None = None
 
 
 class Listener:
@@ -87,6 +91,14 @@ class Listener:
         """Percentiles over all answered frames."""
         return self._health.percentiles_ms('total')
 
+    def hear_source(
+        self, *, stamp_ns: int, network: str, teacher_age_s: float | None = None
+    ) -> None:
+        """Take note of which network saw a frame; before or after its tracks."""
+        exchange = self._by_stamp.get(stamp_ns)
+        if exchange is not None and not exchange.network:
+            exchange.network, exchange.teacher_age_s = network, teacher_age_s
+
     def _hear_tracks(self, topic: str, message: Detection2DArray) -> None:
         exchange = self._by_stamp.get(conversions.stamp_to_ns(message.header.stamp))
         if exchange is None or exchange.answer is not None:
@@ -103,10 +115,12 @@ class Listener:
         self._latest_answer = max(self._latest_answer, position)
 
 
-def to_tracks(message: Detection2DArray, class_names: Sequence[str]) -> Tracks:
+def to_tracks(
+    message: Detection2DArray, class_names: Sequence[str], *, network: str = ''
+) -> Tracks:
     """Tracks as a message tells them: what it does not tell (age, velocity) is 0.
 
-    Published tracks are confirmed and were updated by their frame.
+    Published tracks are confirmed and were updated by their frame. `network` becomes their source.
     """
     detections = message.detections
     n = len(detections)
@@ -124,7 +138,7 @@ def to_tracks(message: Detection2DArray, class_names: Sequence[str]) -> Tracks:
         ages=zeros,
         hits=zeros,
         frames_since_update=zeros,
-        source='',
+        source=network,
     )
 
 

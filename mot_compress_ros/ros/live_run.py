@@ -238,8 +238,25 @@ def _node_latencies(values: Mapping[str, str]) -> dict[str, Percentiles]:
     for key, value in values.items():
         if match := _LATENCY_KEY.fullmatch(key):
             stages.setdefault(match[1], {})[match[2]] = float(value)
-    n = int(values.get('frames_processed', 0))
-    return {f'node: {stage}': Percentiles(**found, n=n) for stage, found in stages.items()}
+    return {
+        f'node: {stage}': Percentiles(**found, n=_samples(stage, values))
+        for stage, found in stages.items()
+    }
+
+
+def _samples(stage: str, values: Mapping[str, str]) -> int:
+    """How often the node has been through a stage, as its counters tell."""
+
+    def count(name: str) -> int:
+        return int(values.get(name, 0))
+
+    late = count('late_results') + count('late_results_refused')
+    in_turn = count('keyframes') - count('late_results')
+    return {
+        'teacher': in_turn + late,
+        'late_result': late,
+        'student': count('frames_processed') - in_turn,
+    }.get(stage, count('frames_processed'))
 
 
 def _record(
@@ -289,7 +306,10 @@ def _step(frame: Frame, exchange: Exchange, class_names: Sequence[str]) -> Step:
     answer = exchange.answer
     return Step(
         frame=frame,
-        tracks=None if answer is None else to_tracks(answer, class_names),
+        tracks=None
+        if answer is None
+        else to_tracks(answer, class_names, network=exchange.network),
         latency_ms=exchange.latency_ms,
         messages=exchange.messages,
+        teacher_age_s=exchange.teacher_age_s,
     )

@@ -14,10 +14,11 @@ import uuid
 
 from rclpy.lifecycle import LifecycleNode
 
+from mot_compress_ros.assembly import build_pipeline
 from mot_compress_ros.datatypes import Frame, Tracks
 from mot_compress_ros.errors import MotCompressError
 from mot_compress_ros.health import Health
-from mot_compress_ros.pipeline import build_pipeline, PipelineConfig
+from mot_compress_ros.pipeline import PipelineConfig
 from mot_compress_ros.ros import conversions
 from mot_compress_ros.ros.camera_port import CameraPort, ImageMessage
 from mot_compress_ros.ros.mailbox import Mailbox, Put
@@ -57,6 +58,7 @@ class TrackingSession:
             teacher=options.teacher,
             config=config,
             health=self.health,
+            live=True,
         )
         # Ids begin at 1 again after a cleanup or a restart; with this they still differ.
         self.identity = uuid.uuid4().hex[:8]
@@ -129,7 +131,8 @@ class TrackingSession:
             self._publish_label_info(port)
 
     def close(self) -> None:
-        """Take the topics off the graph; the session is of no use after that."""
+        """Take the topics off the graph, end the teacher; the session is of no use after that."""
+        self.pipeline.close()
         self.motion.close()
         for port in self.ports.values():
             port.destroy(self._node)

@@ -155,6 +155,7 @@ def open_pipeline(
     contestant: Contestant, *, size_wh: tuple[int, int], args: argparse.Namespace
 ) -> Pipeline:
     """A pipeline whose networks take images of `size_wh`; they are fully convolutional."""
+    from mot_compress_ros.assembly import simulated_teacher
     from mot_compress_ros.inference import BackendOptions, build_detector, load_bundle
     from mot_compress_ros.keyframe import KeyframeConfig
     from mot_compress_ros.pipeline import Pipeline, PipelineConfig
@@ -171,10 +172,11 @@ def open_pipeline(
             replace(bundle, manifest=manifest), options=runtime, decode=config.decode
         )
 
+    teacher = detector(contestant.teacher) if contestant.teacher else None
     pipeline = Pipeline(
         cameras=[CAMERA],
         student=detector(contestant.student),
-        teacher=detector(contestant.teacher) if contestant.teacher else None,
+        teacher=simulated_teacher(teacher, config.keyframe) if teacher else None,
         config=config,
         health=Health(window=args.frames),
     )

@@ -17,7 +17,7 @@ from offline_training.datasets.identities import number_identities
 from offline_training.datasets.sampler import Sampler
 from offline_training.datasets.training_images import TrainingSource
 from offline_training.recipes import RecipeConfig
-from offline_training.training.assembly import make_criterion, make_sampler
+from offline_training.training.assembly import make_criterion, make_sampler, make_tutor
 from offline_training.training.processes import Processes
 from offline_training.training.trainer import Trainer
 
@@ -49,11 +49,13 @@ def one_turn(
         for image in source.images:
             frames(image.path)
     torch.manual_seed(config.train.seed)
+    network = JointDetector(config.architecture)
     trainer = Trainer(
-        JointDetector(config.architecture),
+        network,
         make_criterion(config, n_identities=n_identities),
         config.train,
         processes=Processes(device=device),
+        tutor=make_tutor(config, network, None, device=device),
     )
     sampler = make_sampler(config, numbered, read=frames)
     batch_ms = _batch_ms(sampler, warm_up=warm_up, steps=steps)

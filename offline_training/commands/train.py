@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 
 from mot_compress_ros.console import complain
 from mot_compress_ros.errors import InvalidOptionError
-from mot_compress_ros.inference.checkpoint import load_bundle, ModelManifest, save_bundle
+from mot_compress_ros.inference.checkpoint import ModelManifest, save_bundle
 from mot_compress_ros.options import to_mapping
 
 if TYPE_CHECKING:
     from torch import nn, Tensor
 
     from mot_compress_ros.inference.checkpoint import Bundle
-    from mot_compress_ros.networks import ArchitectureConfig
     from offline_training.datasets.training_images import TrainingSource
     from offline_training.recipes import Recipe, RecipeConfig
     from offline_training.training.processes import Processes
@@ -39,6 +38,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--init', help='bundle whose weights to start from, as after a first stage on boxes'
+    )
+    parser.add_argument(
+        '--teacher', help='bundle of the frozen teacher, where the recipe asks one'
+    )
+    parser.add_argument(
+        '--teacher-output',
+        type=Path,
+        metavar='FOLDER',
+        help='with loss.efm: bundle to write of the teacher with the shared pivots',
     )
     parser.add_argument(
         '--input-size',
@@ -102,35 +110,49 @@ def _train(args: argparse.Namespace, processes: Processes) -> None:
     from offline_training.datasets.collect import collect_sources
     from offline_training.datasets.frame_cache import FrameCache, read_frame
     from offline_training.datasets.identities import number_identities
+    from offline_training.distillation.start import open_start, started_network
+    from offline_training.distillation.teacher import open_teacher
     from offline_training.engine import train
     from offline_training.recipes import read_recipe, RecipeConfig
-    from offline_training.training.assembly import make_criterion, make_sampler
+    from offline_training.training.assembly import make_criterion, make_sampler, make_tutor
 
     input_size_wh = parse_size(args.input_size, multiple=32)
     recipe = _share_out(
         read_recipe(args.recipe, parse_settings(RecipeConfig, args.set)), processes
     )
     config = recipe.config
-    init = open_init(args.init, config.architecture) if args.init else None
+    init = open_start(args.init, config.architecture) if args.init else None
+    teacher = open_teacher(args.teacher, config, output=args.teacher_output)
+    if args.teacher and teacher is None and processes.leads:
+        complain('train: nothing in this recipe asks the teacher')
     sources, n_identities = number_identities(
         collect_sources(recipe.sources, args.data, n_class=len(config.class_names))
     )
     for source in sources if processes.leads else ():
         boxes = sum(len(image.boxes_xyxy_px) for image in source.images)
         complain(f'{source.name}: {len(source.images)} images, {boxes} boxes')
+    recipe = _with_pivots(recipe, n_identities)
+    config = recipe.config
     torch.manual_seed(config.train.seed)
     if args.threads:
         torch.set_num_threads(args.threads)
     read = FrameCache(args.cache, max_width_px=args.cache_width) if args.cache else read_frame
-    network = load_network(init) if init else JointDetector(config.architecture)
+    architecture = config.architecture
+    network = started_network(init, architecture) if init else JointDetector(architecture)
+    asked = load_network(teacher) if teacher else None
     model = train(
         network,
         make_sampler(config, sources, read=read),
         config.train,
-        make_criterion(config, n_identities=n_identities),
+        make_criterion(
+            config,
+            n_identities=n_identities,
+            teacher_dim=asked.config.embedding_dim if asked else 0,
+        ),
         args.run or Path('runs') / args.output.name,
-        digest=_digest(args, config, sources, init),
+        digest=_digest(args, config, sources, init, teacher),
         processes=processes,
+        tutor=make_tutor(config, network, asked, device=processes.device),
         workers=args.workers,
         tensorboard=args.tensorboard,
     )
@@ -143,6 +165,8 @@ def _train(args: argparse.Namespace, processes: Processes) -> None:
         sources,
         input_size_wh=input_size_wh,
         started_from=args.init or '',
+        teacher=teacher,
+        teacher_output=args.teacher_output,
     )
     complain(f'wrote {args.output}')
 
@@ -154,46 +178,38 @@ def _share_out(recipe: Recipe, processes: Processes) -> Recipe:
     return replace(recipe, config=replace(recipe.config, train=shared))
 
 
+def _with_pivots(recipe: Recipe, n_identities: int) -> Recipe:
+    """The recipe with one pivot for each identity of its data, where it learns them.
+
+    Raises:
+        InvalidOptionError: the recipe says another number.
+    """
+    config = recipe.config
+    if not config.loss.efm:
+        return recipe
+    if config.architecture.pivots not in (0, n_identities):
+        raise InvalidOptionError(
+            f'architecture.pivots: got {config.architecture.pivots}, but the sources have '
+            f'{n_identities} identities, and each is a pivot; leave it at 0'
+        )
+    architecture = replace(config.architecture, pivots=n_identities)
+    return replace(recipe, config=replace(config, architecture=architecture))
+
+
 def _digest(
     args: argparse.Namespace,
     config: RecipeConfig,
     sources: list[TrainingSource],
     init: Bundle | None,
+    teacher: Bundle | None,
 ) -> str:
     """Stands for the experiment; smaller frames make it another one."""
     from offline_training.recipes import experiment_digest
 
     first = init.manifest.weights_sha256 if init else ''
-    digest = experiment_digest(config, sources, init_sha256=first)
+    taught_by = teacher.manifest.weights_sha256 if teacher else ''
+    digest = experiment_digest(config, sources, init_sha256=first, teacher_sha256=taught_by)
     return f'{digest} {args.cache_width}' if args.cache_width else digest
-
-
-def open_init(name: str, wanted: ArchitectureConfig) -> Bundle:
-    """The bundle to start from.
-
-    A zero of the one is the published value of the other.
-
-    Raises:
-        BundleError: it cannot be used.
-        InvalidOptionError: its network is not the recipe's.
-    """
-    from mot_compress_ros.inference.backends.torch_eager import architecture_of
-    from mot_compress_ros.networks import spelled_out
-
-    bundle = load_bundle(name)
-    given = to_mapping(spelled_out(architecture_of(bundle)))
-    expected = to_mapping(spelled_out(wanted))
-    differing = [
-        f'{key} {given[key]!r}, the recipe says {expected[key]!r}'
-        for key in expected
-        if given[key] != expected[key]
-    ]
-    if differing:
-        raise InvalidOptionError(
-            f'--init {name}: has {"; ".join(differing)}; start from a bundle of the same '
-            'architecture'
-        )
-    return bundle
 
 
 def write_bundle(
@@ -204,21 +220,33 @@ def write_bundle(
     *,
     input_size_wh: tuple[int, int],
     started_from: str = '',
+    teacher: Bundle | None = None,
+    teacher_output: Path | None = None,
 ) -> None:
     """Write the trained network, half precision, with its manifest.
 
     Half precision halves the file; the runtimes compute in bf16, fp16 or from these values.
+    With `teacher_output` the teacher is written too, with the network's pivot layer.
     """
     from mot_compress_ros.networks import spelled_out
+    from offline_training.distillation.teacher import student_space, taught_by, write_teacher
     from offline_training.environment import command_line
 
     config = recipe.config
+    state = model.state_dict()
+    tensors = {key: halved(tensor).cpu().numpy() for key, tensor in state.items()}
+    if teacher and teacher_output:
+        teacher = write_teacher(teacher, teacher_output, tensors, shared_with=output.name)
+        complain(f'wrote {teacher_output}')
+    mapping = config.mapping
     manifest = ModelManifest(
         name=output.name,
         architecture=to_mapping(spelled_out(config.architecture)),
         class_names=config.class_names,
         input_size_wh=input_size_wh,
-        embedding_dim=config.architecture.embedding_dim,
+        embedding_dim=config.architecture.pivots or config.architecture.embedding_dim,
+        embedding_space=student_space(teacher.manifest, tensors, mapping) if teacher else '',
+        teacher=taught_by(teacher, mapping) if teacher else {},
         training={
             'command': command_line(),
             'started_from': Path(started_from).name,
@@ -233,8 +261,6 @@ def write_bundle(
             'options': to_mapping(config),
         },
     )
-    state = model.state_dict()
-    tensors = {key: halved(tensor).cpu().numpy() for key, tensor in state.items()}
     save_bundle(output, manifest, tensors)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,11 @@ from numpy.typing import NDArray
 from mot_compress_ros.errors import InvalidOptionError
 from mot_compress_ros.options import option
 from offline_training.datasets.geometries import GEOMETRIES
+from offline_training.datasets.geometries.view import Repeat
 from offline_training.datasets.training_images import TrainingImage
+
+if TYPE_CHECKING:
+    from offline_training.datasets.key_frames import KeySample
 
 SIDE_MULTIPLE = 32  # the network's deepest stride
 
@@ -90,6 +95,7 @@ class AugmentedImage:
         ignore_xyxy_px: (M, 4) float32; ignore_class_ids: (M,) int64.
         nameless_clips: (N,) int64, -1 or the `nameless_clip` of the box's `TrainingImage`.
         labelled_classes: as in `TrainingImage`.
+        key: what is known of its key frame, where it has one.
     """
 
     image_rgb: NDArray[np.uint8]
@@ -100,6 +106,7 @@ class AugmentedImage:
     ignore_xyxy_px: NDArray[np.float32]
     ignore_class_ids: NDArray[np.int64]
     labelled_classes: tuple[int, ...]
+    key: KeySample | None = None
 
 
 def augment(
@@ -109,9 +116,19 @@ def augment(
     rng: np.random.Generator,
 ) -> AugmentedImage:
     """The image through the chosen geometry, with the labels that are still to be learned."""
+    return augment_repeatedly(image_bgr, labels, config, rng)[0]
+
+
+def augment_repeatedly(
+    image_bgr: NDArray[np.uint8],
+    labels: TrainingImage,
+    config: AugmentConfig,
+    rng: np.random.Generator,
+) -> tuple[AugmentedImage, Repeat]:
+    """`augment`, and its geometry for another frame of the same size."""
     view = GEOMETRIES[config.geometry](image_bgr, labels, config, rng)
     keep, ignored = view.keep, view.ignored
-    return AugmentedImage(
+    image = AugmentedImage(
         image_rgb=view.image_rgb,
         boxes_xyxy_px=view.boxes_xyxy_px[keep],
         class_ids=labels.class_ids[keep],
@@ -121,3 +138,4 @@ def augment(
         ignore_class_ids=np.concatenate([labels.ignore_class_ids, labels.class_ids[ignored]]),
         labelled_classes=labels.labelled_classes,
     )
+    return image, view.repeat

@@ -49,6 +49,7 @@ def mosaic(
     return AugmentedImage(
         image_rgb=picture,
         labelled_classes=tuple(range(n_class)),
+        key=None,
         **{key: np.concatenate([part[key] for part in parts]) for key in parts[0]},
     )
 

@@ -11,18 +11,36 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mot_compress_ros.errors import InputError
-from offline_training.datasets.augment import augment, AugmentConfig, AugmentedImage
+from mot_compress_ros.errors import InputError, InvalidOptionError
+from mot_compress_ros.preprocess import STRIDE
+from offline_training.datasets.augment import (
+    augment,
+    augment_repeatedly,
+    AugmentConfig,
+    AugmentedImage,
+)
 from offline_training.datasets.frame_cache import read_frame, StoredFrame
+from offline_training.datasets.geometries.view import Repeat
+from offline_training.datasets.key_frames import (
+    Frames,
+    key_frame_of,
+    KeyFrame,
+    KeySample,
+    made_up_key_frame,
+    truth_of,
+)
 from offline_training.datasets.mosaic import mosaic
 from offline_training.datasets.targets import Batch, make_batch
 from offline_training.datasets.training_images import TrainingImage, TrainingSource
+from offline_training.distillation.config import AttentionConfig
+from offline_training.distillation.prior import disturbed, painted
 
 MAX_GAP_FRAMES = 8
 _OTHERS = 3  # images that a mosaic takes beside its own
@@ -31,10 +49,12 @@ _OTHERS = 3  # images that a mosaic takes beside its own
 class Sampler(ABC):
     """Batches of `batch_size` images.
 
-    `read` opens an image file: `read_frame`, or a `FrameCache`.
+    `read` opens an image file: `read_frame`, or a `FrameCache`. `attention` and `steps`, those of
+    the whole run, are for the sampler that draws key frames.
     """
 
     unit_images = 1  # images that are drawn together
+    has_mosaics = True
 
     def __init__(
         self,
@@ -45,6 +65,8 @@ class Sampler(ABC):
         n_class: int,
         seed: int,
         read: Callable[[Path], StoredFrame] = read_frame,
+        attention: AttentionConfig | None = None,
+        steps: int = 1,
     ) -> None:
         empty = [s.name for s in sources if not s.images]
         if empty or not sources:
@@ -55,6 +77,8 @@ class Sampler(ABC):
         self._n_class = n_class
         self._seed = seed
         self._read = read
+        self._attention = attention or AttentionConfig()
+        self._steps = steps
 
     @abstractmethod
     def draw(self, rng: np.random.Generator, *, number: int) -> tuple[TrainingImage, ...]:
@@ -74,7 +98,7 @@ class Sampler(ABC):
         for unit in range(shard * share, (shard + 1) * share):
             rng = np.random.default_rng((self._seed, step, unit))
             images = self.draw(rng, number=step * self._units + unit)
-            samples += [self._load(image, rng) for image in images]
+            samples += [self._load(image, rng, step) for image in images]
         return make_batch(samples, n_class=self._n_class)
 
     def batches(
@@ -109,7 +133,7 @@ class Sampler(ABC):
             finally:  # who stops in between does not wait for batches that nobody will use
                 pool.shutdown(wait=False, cancel_futures=True)
 
-    def _load(self, labels: TrainingImage, rng: np.random.Generator) -> AugmentedImage:
+    def _load(self, labels: TrainingImage, rng: np.random.Generator, step: int) -> AugmentedImage:
         whole = self._augmented(labels, rng)
         chance = self._config.mosaic_probability
         if not chance or rng.random() >= chance:
@@ -158,6 +182,86 @@ class PairSampler(Sampler):
         return index, images[rng.integers(len(images))]
 
 
+class KeyframeSampler(PairSampler):
+    """Pairs as `PairSampler` draws them, each image with a key frame some frames before it.
+
+    Both frames go through one geometry, with colours of their own. Without `attention.prior` no
+    key frame is drawn, and the samples are those of `PairSampler`.
+
+    Raises:
+        InvalidOptionError: mosaics are asked for, in which no frame has a key frame.
+    """
+
+    has_mosaics = False
+
+    def __init__(self, sources: Sequence[TrainingSource], **options: Any) -> None:
+        super().__init__(sources, **options)
+        if self._config.mosaic_probability:
+            raise InvalidOptionError(
+                f'augment.mosaic_probability: got {self._config.mosaic_probability:g} with the '
+                'sampler keyframes, expected 0: a picture of four has no key frame'
+            )
+        self._frames: dict[Path, Frames] = {
+            image.path: frames for frames in self._sequences for image in frames.values()
+        }
+
+    def _load(self, labels: TrainingImage, rng: np.random.Generator, step: int) -> AugmentedImage:
+        if self._attention.prior == 'off':
+            return super()._load(labels, rng, step)
+        frame = self._read(labels.path)
+        sample, repeat = augment_repeatedly(frame.image_bgr, frame.fit(labels), self._config, rng)
+        return replace(sample, key=self._key(labels, frame, repeat, rng, step))
+
+    def _key(
+        self,
+        labels: TrainingImage,
+        frame: StoredFrame,
+        repeat: Repeat,
+        rng: np.random.Generator,
+        step: int,
+    ) -> KeySample:
+        """What is known of a key frame of the image `labels` with the pixels `frame`."""
+        attention = self._attention
+        dropped = rng.random() < attention.drop
+        asks = rng.random() < attention.by_teacher(step / self._steps)
+        key = self._key_frame(labels, frame, rng)
+        truth = truth_of(key, repeat, size_wh=self._config.size_wh)
+        told = disturbed(truth, attention, rng, size_wh=self._config.size_wh)
+        width, height = self._config.size_wh
+        shape_hw = (height // STRIDE, width // STRIDE)
+        planes = np.zeros((self._n_class + 2, *shape_hw), np.float32)
+        picture = None
+        if asks and not dropped:
+            other = frame if key.motion is not None else self._read(key.image.path)
+            picture = repeat.picture(key.pixels(other.image_bgr), rng)
+        elif not dropped:
+            planes = painted(
+                told,
+                update=attention.update,
+                age_s=key.age_s,
+                n_class=self._n_class,
+                shape_hw=shape_hw,
+            )
+        return KeySample(
+            planes=planes, truth=truth, age_s=key.age_s, fps=key.fps, picture_rgb=picture
+        )
+
+    def _key_frame(
+        self, labels: TrainingImage, frame: StoredFrame, rng: np.random.Generator
+    ) -> KeyFrame:
+        """In pixels of `frame`, whatever size the frames are kept at."""
+        gap = self._attention.max_gap_frames
+        found = key_frame_of(labels, self._frames.get(labels.path, {}), rng, max_gap_frames=gap)
+        if found is None:
+            size_wh = (frame.image_bgr.shape[1], frame.image_bgr.shape[0])
+            return made_up_key_frame(frame.fit(labels), rng, size_wh=size_wh, max_gap_frames=gap)
+        return replace(
+            found,
+            image=frame.fit(found.image),
+            velocities_px_s=found.velocities_px_s * frame.scale_xy,
+        )
+
+
 class EpochSampler(Sampler):
     """Single images, each once in an epoch, in an order of its own for every epoch (FairMOT).
 
@@ -192,4 +296,8 @@ class EpochSampler(Sampler):
         return order
 
 
-SAMPLERS: dict[str, type[Sampler]] = {'pairs': PairSampler, 'epochs': EpochSampler}
+SAMPLERS: dict[str, type[Sampler]] = {
+    'pairs': PairSampler,
+    'epochs': EpochSampler,
+    'keyframes': KeyframeSampler,
+}

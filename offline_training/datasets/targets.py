@@ -13,6 +13,7 @@ from torch import Tensor
 
 from mot_compress_ros.preprocess import STRIDE
 from offline_training.datasets.augment import AugmentedImage
+from offline_training.datasets.key_frames import collect_keys, KeyBatch
 
 MIN_OVERLAP = 0.7  # CornerNet's; see `gaussian_radius`
 
@@ -30,6 +31,7 @@ class Batch:
         ltrb: (K, 4) float32, distances from that centre in cells.
         offset: (K, 2) float32, sub-cell part (x, y) of the centre.
         class_ids, identities, nameless_clips: (K,) int64; the last as in `TrainingImage`.
+        key: what is known of the key frames, where the images have any.
     """
 
     images: Tensor
@@ -43,10 +45,13 @@ class Batch:
     class_ids: Tensor
     identities: Tensor
     nameless_clips: Tensor
+    key: KeyBatch | None = None
 
     def to(self, device: str) -> Batch:
         """The same batch on another device."""
-        return Batch(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+        parts = {f.name: getattr(self, f.name) for f in fields(self)}
+        tensors = {n: part.to(device) for n, part in parts.items() if isinstance(part, Tensor)}
+        return Batch(**tensors, key=self.key.to(device) if self.key else None)
 
 
 def gaussian_radius(width: float, height: float) -> float:
@@ -124,4 +129,5 @@ def make_batch(samples: Sequence[AugmentedImage], *, n_class: int) -> Batch:
         class_ids=torch.from_numpy(np.concatenate([s.class_ids for s in samples])),
         identities=torch.from_numpy(np.concatenate([s.identities for s in samples])),
         nameless_clips=torch.from_numpy(np.concatenate(clips)),
+        key=collect_keys([sample.key for sample in samples]),
     )

@@ -38,6 +38,7 @@ class TrainingImage:
         frame_index: place in the sequence.
         nameless_clip: number of a clip that shows its objects again but does not say which is
             which: two boxes of it may be one object under two identities. -1 for none.
+        fps: frames per second of the sequence; 0 for a single image.
     """
 
     path: Path
@@ -50,6 +51,7 @@ class TrainingImage:
     sequence: str = ''
     frame_index: int = 0
     nameless_clip: int = -1
+    fps: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,4 +167,5 @@ def _frames(
             sequence=sequence.name if named else '',
             frame_index=index,
             nameless_clip=nameless_clip,
+            fps=sequence.fps,
         )

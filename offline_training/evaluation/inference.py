@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mot_compress_ros.assembly import simulated_teacher
 from mot_compress_ros.datatypes import Detections, Frame, Tracks
 from mot_compress_ros.errors import BundleError, InputError
 from mot_compress_ros.health import Health
@@ -145,7 +146,12 @@ def run_sequence(
     """Track a sequence frame by frame with a new tracker; every frame, no drops."""
     students, recorded = RecordingDetector(student), []
     teachers = RecordingDetector(teacher) if teacher else None
-    pipeline = Pipeline(cameras=[CAMERA], student=students, teacher=teachers, config=config)
+    pipeline = Pipeline(
+        cameras=[CAMERA],
+        student=students,
+        teacher=simulated_teacher(teachers, config.keyframe) if teachers else None,
+        config=config,
+    )
     tracks, embeddings = [], []
     for index, frame in enumerate(sequence_frames(sequence)):
         (found,) = pipeline.step([frame])

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 import time
 
+from mot_compress_ros.assembly import simulated_teacher
 from mot_compress_ros.datatypes import Frame, Tracks
 from mot_compress_ros.health import Health
 from mot_compress_ros.inference import Detector, Observation, Prior
@@ -82,8 +83,12 @@ class StreamedSequence:
         progress: Callable[[int], None] = lambda done: None,
     ) -> list[Output]:
         """What a node with such a latency would have published, with a new tracker."""
+        teacher, keyframe = self._teacher, self._config.keyframe
         pipeline = Pipeline(
-            cameras=[CAMERA], student=self._student, teacher=self._teacher, config=self._config
+            cameras=[CAMERA],
+            student=self._student,
+            teacher=simulated_teacher(teacher, keyframe) if teacher else None,
+            config=self._config,
         )
         frames = iter(sequence_frames(self.sequence))
 

@@ -9,4 +9,5 @@ MEMBERS = {
     'recipe': 'offline_training.experiments.recipe',
     'limits': 'offline_training.experiments.limits',
     'tracking': 'offline_training.experiments.tracking',
+    'atttrack': 'offline_training.experiments.atttrack',
 }

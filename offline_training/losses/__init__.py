@@ -2,7 +2,8 @@
 
 A part is a subclass of `part.LossPart` with
 
-    task: which of the two tasks it belongs to, `part.DETECTION` or `part.IDENTITY`
+    task: which of the two tasks it belongs to, `part.DETECTION` or `part.IDENTITY`, or
+        `part.BESIDE` for what is added beside their balance
     __init__(config: LossConfig, sizes: Sizes)
         what it needs of the options; raises InvalidOptionError where it cannot learn
     forward(predicted: Predicted, batch: Batch) -> Tensor
@@ -15,8 +16,13 @@ its own keeps them as parameters: they train and are saved with the run, never i
 
 from offline_training.losses.box import ExtentGiou, ExtentL1, OffsetL1
 from offline_training.losses.circle import Circle
+from offline_training.losses.distillation import (
+    ExplicitFeatureMapping,
+    ImplicitFeatureMapping,
+)
 from offline_training.losses.focal import HeatmapFocal
 from offline_training.losses.identity_classifier import IdentityClassifier
+from offline_training.losses.layerwise import Layerwise
 from offline_training.losses.part import LossPart
 from offline_training.losses.reid import Contrastive
 from offline_training.losses.triplet import Triplet
@@ -31,4 +37,7 @@ PARTS: dict[str, type[LossPart]] = {
     'identity_ce': IdentityClassifier,
     'triplet': Triplet,
     'circle': Circle,
+    'ifm': ImplicitFeatureMapping,
+    'efm': ExplicitFeatureMapping,
+    'layerwise': Layerwise,
 }

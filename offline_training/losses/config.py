@@ -28,6 +28,20 @@ class LossConfig:
     )
     triplet: float = option(0.0, 're-ID embeddings, batch-hard triplets', minimum=0.0)
     circle: float = option(0.0, 're-ID embeddings, circle loss', minimum=0.0)
+    ifm: float = option(
+        0.0, "re-ID embeddings, distance from a teacher's (AttTrack, IFM)", minimum=0.0
+    )
+    efm: float = option(
+        0.0,
+        "re-ID embeddings and a teacher's, cross entropy of shared pivots (AttTrack, EFM); takes "
+        'the place of identity_ce',
+        minimum=0.0,
+    )
+    layerwise: float = option(
+        0.0,
+        "features, attention maps like a teacher's (Zagoruyko and Komodakis: 1000)",
+        minimum=0.0,
+    )
     triplet_margin: float = option(0.3, 'triplet: margin between distances', minimum=0.0)
     circle_margin: float = option(
         0.25, 'circle: relaxation of the similarities', minimum=0.0, maximum=1.0
@@ -38,3 +52,8 @@ class LossConfig:
     )
     s_detection: float = option(-1.85, 'learned balance: log variance of detection at the start')
     s_identity: float = option(-1.05, 'learned balance: log variance of re-ID at the start')
+
+    @property
+    def needs_teacher(self) -> bool:
+        """Whether a part learns from a teacher."""
+        return max(self.ifm, self.efm, self.layerwise) > 0

@@ -9,10 +9,18 @@ from torch import nn, Tensor
 
 from mot_compress_ros.errors import InvalidOptionError
 from offline_training.datasets.targets import Batch
+from offline_training.distillation.tutor import Lesson
 from offline_training.losses import PARTS
 from offline_training.losses.balance import BALANCES, LossBalance
 from offline_training.losses.config import LossConfig
-from offline_training.losses.part import DETECTION, IDENTITY, LossPart, Predicted, Sizes
+from offline_training.losses.part import (
+    BESIDE,
+    DETECTION,
+    IDENTITY,
+    LossPart,
+    Predicted,
+    Sizes,
+)
 
 
 class JointCriterion(nn.Module):
@@ -21,18 +29,26 @@ class JointCriterion(nn.Module):
     Args:
         config: weights of the parts, their options, and the balance.
         n_identities: identities of the training set that are classes, as
-            `datasets.identities.number_identities` counts them; only the classifier asks.
-        embedding_dim: length of the network's re-ID vectors; only the classifier asks.
+            `datasets.identities.number_identities` counts them.
+        embedding_dim: length of the network's re-ID vectors.
+        teacher_dim: length of a teacher's; 0 for none.
 
     Raises:
         InvalidOptionError: all weights are 0, or a part cannot learn from that.
     """
 
     def __init__(
-        self, config: LossConfig, *, n_identities: int = 0, embedding_dim: int = 0
+        self,
+        config: LossConfig,
+        *,
+        n_identities: int = 0,
+        embedding_dim: int = 0,
+        teacher_dim: int = 0,
     ) -> None:
         super().__init__()
-        sizes = Sizes(n_identities=n_identities, embedding_dim=embedding_dim)
+        sizes = Sizes(
+            n_identities=n_identities, embedding_dim=embedding_dim, teacher_dim=teacher_dim
+        )
         self.weights = {n: w for n in PARTS if (w := getattr(config, n)) > 0}
         if not self.weights:
             raise InvalidOptionError('loss: every part has weight 0; give one of them a weight')
@@ -43,16 +59,23 @@ class JointCriterion(nn.Module):
             {task: s for task, s in start.items() if task in self.tasks.values()}
         )
 
-    def forward(self, maps: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+    def forward(
+        self, maps: dict[str, Tensor], batch: Batch, lesson: Lesson | None = None
+    ) -> dict[str, Tensor]:
         """Named parts, their balanced sum `total`, and what the balance has learned.
 
         Args:
             maps: raw network maps `hm`, `wh`, `reg`, `id`, each (B, n, h, w).
             batch: targets of the same images.
+            lesson: what a teacher says of them, where there is one.
         """
-        predicted = Predicted(maps, batch)
+        lesson = lesson or Lesson()
+        predicted = Predicted(maps, batch, lesson.taught, lesson.pivots)
         parts = {name: part(predicted, batch) for name, part in self.parts.items()}
-        total = self.balance(self._sums(parts))
+        sums = self._sums(parts)
+        beside = sums.pop(BESIDE, None)
+        total = self.balance(sums) if sums else torch.zeros_like(next(iter(parts.values())))
+        total = total if beside is None else total + beside
         return {'total': total, **parts, **self.balance.shown()}
 
     def _sums(self, parts: Mapping[str, Tensor]) -> dict[str, Tensor]:

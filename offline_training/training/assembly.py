@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from mot_compress_ros.errors import InvalidOptionError
+from mot_compress_ros.networks import JointDetector
 from offline_training.datasets.frame_cache import read_frame, StoredFrame
 from offline_training.datasets.sampler import Sampler, SAMPLERS
 from offline_training.datasets.training_images import TrainingSource
+from offline_training.distillation.tutor import Curriculum, Tutor
 from offline_training.losses.joint import JointCriterion
 from offline_training.recipes import RecipeConfig
 
@@ -26,13 +29,47 @@ def make_sampler(
         n_class=len(config.class_names),
         seed=config.train.seed,
         read=read,
+        attention=config.attention,
+        steps=config.train.steps,
     )
 
 
-def make_criterion(config: RecipeConfig, *, n_identities: int) -> JointCriterion:
-    """The recipe's loss; `n_identities` are those of its sources, as they are numbered."""
+def make_tutor(
+    config: RecipeConfig, student: JointDetector, teacher: JointDetector | None, *, device: str
+) -> Tutor | None:
+    """Who shows `student` its priors and asks `teacher`; None where the recipe wants neither.
+
+    Raises:
+        InvalidOptionError: there is no teacher, and the recipe asks one.
+    """
+    if config.needs_teacher and teacher is None:
+        raise InvalidOptionError(
+            f'attention.prior: {config.attention.prior}, or a loss, asks a teacher, and there is '
+            'none here; take attention.prior=truth and no loss.ifm, loss.efm and loss.layerwise'
+        )
+    if not config.needs_teacher and config.attention.prior == 'off':
+        return None
+    curriculum = Curriculum(
+        update=config.attention.update,
+        embeddings=max(config.loss.ifm, config.loss.efm) > 0,
+        levels=config.loss.layerwise > 0,
+    )
+    return Tutor(student, teacher, curriculum, device=device)
+
+
+def make_criterion(
+    config: RecipeConfig, *, n_identities: int, teacher_dim: int = 0
+) -> JointCriterion:
+    """The recipe's loss.
+
+    Args:
+        config: the recipe.
+        n_identities: those of its sources, as they are numbered.
+        teacher_dim: length of a teacher's re-ID vectors; 0 for no teacher.
+    """
     return JointCriterion(
         config.loss,
         n_identities=n_identities,
         embedding_dim=config.architecture.embedding_dim,
+        teacher_dim=teacher_dim,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from mot_compress_ros.errors import InvalidOptionError, MotCompressError
 from offline_training.datasets.targets import Batch
+from offline_training.distillation.tutor import Lesson, Tutor
 from offline_training.training.config import TrainConfig
 from offline_training.training.optimizers import learning_rate, make_optimizer
 from offline_training.training.processes import Processes
@@ -55,6 +57,8 @@ class Trainer:
             `total`; it may have parameters, which are trained too.
         config: `shards` 0 stands for one for each process.
         processes: who else computes this step.
+        tutor: asks a frozen teacher and shows the network what it says; the criterion gets that as
+            `criterion(maps, batch, lesson)`. It is no part of what is trained.
 
     Raises:
         InvalidOptionError: the precision or the shards cannot be had here.
@@ -67,6 +71,7 @@ class Trainer:
         config: TrainConfig,
         *,
         processes: Processes | None = None,
+        tutor: Tutor | None = None,
     ) -> None:
         self.processes = processes or Processes()
         self.device = torch.device(self.processes.device)
@@ -88,6 +93,7 @@ class Trainer:
         self.optimizer = make_optimizer(network, criterion, config)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=config.precision == 'fp16')
         self._config = config
+        self._tutor = tutor
 
     def step(self, index: int, batches: Sequence[Batch], *, stop: bool = False) -> StepReport:
         """Optimizer step `index` on this process' shards of its batch.
@@ -143,11 +149,17 @@ class Trainer:
         seeds = np.random.SeedSequence((self._config.seed, index, shard))
         torch.manual_seed(int(seeds.generate_state(1, np.uint64)[0]))
         batch = batch.to(str(self.device))
-        images = to_network_input(batch.images, channels_last=self._config.channels_last)
+        to_input = partial(to_network_input, channels_last=self._config.channels_last)
+        images = to_input(batch.images)
         dtype = AUTOCAST[self._config.precision]
+        told: tuple[Lesson, ...] = ()
         with torch.autocast(self.device.type, dtype, enabled=dtype is not torch.float32):
-            maps = self.network(images)
-        parts: dict[str, Tensor] = self.criterion(maps, batch)
+            if self._tutor is None:
+                maps = self.network(images)
+            else:
+                told = (self._tutor.lesson(batch, images, to_input),)
+                maps = self._tutor.ask(images, *told)
+        parts: dict[str, Tensor] = self.criterion(maps, batch, *told)
         self.scaler.scale(parts['total'] / self.n_shards).backward()
         return {name: value.detach().float() / self.n_shards for name, value in parts.items()}
 

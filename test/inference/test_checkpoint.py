@@ -144,7 +144,7 @@ def test_missing_weights(folder):
         ({'normalisation': {'mean': [0.4]}}, 'normalisation'),
         ({'normalisation': None}, 'normalisation: expected an object, got None'),
         ({'embedding_dim': 16}, r'id.2.weight.*\(16, \.\.\.\)'),
-        ({'embedding_dim': '8'}, "embedding_dim: expected an integer from 1 to 1024, got '8'"),
+        ({'embedding_dim': '8'}, "embedding_dim: expected an integer from 1 to 65536, got '8'"),
         ({'embedding_dim': True}, 'embedding_dim'),
         ({'embedding_dim': 0}, 'embedding_dim'),
         ({'architecture': 'yolo'}, "architecture: expected an object, got 'yolo'"),

@@ -221,7 +221,7 @@ def test_heads_start_as_published(zoo_network, name):
     for head in ('wh', 'id', 'reg'):
         first, _, last = getattr(network, head)
         assert not first.bias.any() and not last.bias.any()
-        if name in ('fairmot_dla34_dcn', 'fairmot_dla34_conv', 'dla34_small'):
+        if ZOO[name].name.startswith('dla34'):
             assert 0.9 / 16 < last.weight.abs().max() <= 1 / 16  # 256 inputs
         else:
             assert 0 < last.weight.abs().max() < 6e-3  # N(0, 0.001)

@@ -17,12 +17,13 @@ from mot_compress_ros.networks.backbones import BACKBONES
 from mot_compress_ros.options import to_mapping
 from offline_training.__main__ import main
 from offline_training.command_options import parse_settings
-from offline_training.commands.train import halved, open_init
+from offline_training.commands.train import halved
 from offline_training.datasets.augment import augment, AugmentConfig
 from offline_training.datasets.classes import CLASS_NAMES
 from offline_training.datasets.collect import collect_sources
 from offline_training.datasets.sampler import PairSampler
 from offline_training.datasets.training_images import TrainingImage, TrainingSource
+from offline_training.distillation.start import open_start
 from offline_training.engine import CHECKPOINT_FILE, train, TrainConfig, TrainingStoppedError
 from offline_training.losses.config import LossConfig
 from offline_training.losses.joint import JointCriterion
@@ -355,9 +356,9 @@ def test_zero_and_the_published_value_are_the_same_architecture(tmp_path):
     )
     state = JointDetector(stated).state_dict()
     save_bundle(bundle, manifest, {key: value.numpy() for key, value in state.items()})
-    open_init(str(bundle), ArchitectureConfig())
+    open_start(str(bundle), ArchitectureConfig())
     with pytest.raises(InvalidOptionError, match=r'has width 0\.5, the recipe says 0\.25'):
-        open_init(str(bundle), ArchitectureConfig(width=0.25, head_channels=64))
+        open_start(str(bundle), ArchitectureConfig(width=0.25, head_channels=64))
 
 
 def test_half_precision_never_makes_values_infinite():

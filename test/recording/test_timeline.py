@@ -7,7 +7,6 @@ from mot_compress_ros.datatypes import Frame, Tracks
 from mot_compress_ros.recording.charts import (
     Bar,
     line_chart,
-    nice_ticks,
     Rule,
     Series,
     short_number,
@@ -16,6 +15,7 @@ from mot_compress_ros.recording.charts import (
     thinned,
 )
 from mot_compress_ros.recording.step import Step
+from mot_compress_ros.recording.svg import nice_ticks
 from mot_compress_ros.recording.timeline import Timeline
 
 IMAGE = np.zeros((8, 8, 3), np.uint8)

@@ -7,9 +7,10 @@ import tempfile
 
 from golden_detections import CAMERA_MATRIX, Recorded, SIZE_WH
 
+from mot_compress_ros.assembly import build_pipeline
 from mot_compress_ros.inference.backends.scripted import write_scripted_bundle
 from mot_compress_ros.options import from_mapping
-from mot_compress_ros.pipeline import build_pipeline, Pipeline, PipelineConfig
+from mot_compress_ros.pipeline import Pipeline, PipelineConfig
 
 REFS = Path(__file__).parent / 'refs'
 COMMIT_FILE = REFS / 'COMMIT'

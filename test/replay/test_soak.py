@@ -6,8 +6,8 @@ from golden_clips import BLUE, GREEN, painted, RED
 import numpy as np
 import pytest
 
+from mot_compress_ros.assembly import build_pipeline
 from mot_compress_ros.inference.backends.scripted import write_scripted_bundle
-from mot_compress_ros.pipeline import build_pipeline
 
 FRAMES = 18_000  # half an hour at 10 Hz
 STEP_NS = 100_000_000

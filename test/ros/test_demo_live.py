@@ -67,7 +67,7 @@ def test_live_path_and_replay_give_the_same_tracks(
     assert found['tracks'] == summary_of(offline)['tracks']
     assert {'total', 'node: infer', 'node: track'} <= set(found['latency_ms'])
     assert found['latency_ms']['total']['p50'] > 0
-    assert '12 frames in, 12 processed, 0 dropped, 3 tracks' in said.out
+    assert '12 frames in, 12 processed, 0 dropped, 3 keyframes, 3 tracks' in said.out
     assert '100%  in 12  processed 12  dropped 0  tracks 3' in said.err
 
 

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from mot_compress_ros.assembly import build_pipeline
 from mot_compress_ros.datatypes import Frame
 from mot_compress_ros.options import from_mapping
-from mot_compress_ros.pipeline import build_pipeline, PipelineConfig
+from mot_compress_ros.pipeline import PipelineConfig
 
 pytest.importorskip('rclpy', reason='rclpy is not installed')
 pytest.importorskip('vision_msgs.msg', reason='the ROS interfaces are not built')

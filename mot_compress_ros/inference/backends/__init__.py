@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +66,17 @@ class Backend(Protocol):
         """
 
 
+@runtime_checkable
+class Accelerated(Protocol):
+    """What a backend has besides where its device has queues and a memory of its own."""
+
+    def work_apart(self, *, urgent: bool) -> None:
+        """Use a queue of its own from now on; what is urgent is taken first by the device."""
+
+    def free_memory(self) -> None:
+        """Give back what is held for later, as after running out of memory."""
+
+
 BackendFactory = Callable[[Bundle, 'BackendOptions'], Backend]
 
 
@@ -81,12 +92,23 @@ def _scripted() -> BackendFactory:
     return ScriptedBackend
 
 
+def _torch_device() -> Callable[[str], str]:
+    from mot_compress_ros.inference.backends.torch_eager import device_type
+
+    return device_type
+
+
 # Imported when called: each runtime is a heavy import, and only the chosen one need be installed.
 BACKENDS: Mapping[str, Callable[[], BackendFactory]] = {
     'torch_eager': _torch_eager,
     'scripted': _scripted,
 }
 SCRIPTED = 'scripted'
+# 'cpu' or 'cuda' of the value of `device`, without loading a network.
+DEVICES: Mapping[str, Callable[[], Callable[[str], str]]] = {
+    'torch_eager': _torch_device,
+    'scripted': lambda: lambda device: 'cpu',
+}
 
 
 @dataclass(frozen=True, kw_only=True)

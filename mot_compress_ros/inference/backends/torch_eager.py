@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+
 import numpy as np
 from numpy.typing import NDArray
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from mot_compress_ros.errors import BundleError, InvalidOptionError
 from mot_compress_ros.inference.backends import BackendOptions, PeakValues
@@ -18,10 +19,23 @@ PRECISIONS = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float
 
 
 class TorchOutput:
-    """Maps of one batch; the heat map is on the host, the others stay where they are."""
+    """Maps of one batch; the heat map is on the host, the others stay where they are.
 
-    def __init__(self, maps: dict[str, Tensor]) -> None:
+    Args:
+        maps: of the network's heads, (B, n, h, w) each.
+        network: makes embeddings of the vectors (K, D) of its map `id`.
+        stream: what the maps were made on; None for the default one.
+    """
+
+    def __init__(
+        self,
+        maps: dict[str, Tensor],
+        network: JointDetector,
+        stream: torch.cuda.Stream | None = None,
+    ) -> None:
         self._maps = maps
+        self._stream = stream
+        self._embeddings = network.embeddings
         self._heatmap: NDArray[np.float32] = maps['hm'].float().sigmoid().cpu().numpy()
 
     @property
@@ -29,6 +43,7 @@ class TorchOutput:
         """(B, n_class, h, w) in 0..1."""
         return self._heatmap
 
+    @torch.inference_mode()
     def gather(self, image_index: int, ys: NDArray[np.int64], xs: NDArray[np.int64]) -> PeakValues:
         """Box and re-ID values at K cells of one image."""
         rows, columns = torch.from_numpy(ys), torch.from_numpy(xs)
@@ -37,11 +52,12 @@ class TorchOutput:
             values = self._maps[name][image_index]  # (n, h, w)
             return values[:, rows.to(values.device), columns.to(values.device)].T.float()
 
-        return PeakValues(
-            ltrb=read('wh').cpu().numpy(),
-            offset=read('reg').cpu().numpy(),
-            embeddings=F.normalize(read('id'), dim=1).cpu().numpy(),
-        )
+        with _on(self._stream):
+            return PeakValues(
+                ltrb=read('wh').cpu().numpy(),
+                offset=read('reg').cpu().numpy(),
+                embeddings=self._embeddings(read('id')).cpu().numpy(),
+            )
 
 
 class TorchEagerBackend:
@@ -56,6 +72,7 @@ class TorchEagerBackend:
         network = fuse_batch_norm(load_network(bundle).eval())
         self._network = network.to(self._device, self._dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._prior_planes = network.prior_planes
+        self._stream: torch.cuda.Stream | None = None  # None: that of everybody
         self.name = f'torch_eager {self._device.type} {precision}'
 
     @property
@@ -67,13 +84,24 @@ class TorchEagerBackend:
         self, images_rgb: NDArray[np.uint8], prior: NDArray[np.float32] | None = None
     ) -> TorchOutput:
         """Evaluate (B, H, W, 3) uint8 RGB images."""
-        with torch.inference_mode():
+        with torch.inference_mode(), _on(self._stream):
             images = torch.from_numpy(images_rgb).to(self._device)
             images = images.permute(0, 3, 1, 2).to(self._dtype).div_(255)  # (B, 3, H, W)
             if prior is None:
-                return TorchOutput(self._network(images))
+                return TorchOutput(self._network(images), self._network, self._stream)
             told = torch.from_numpy(prior).to(self._device, self._dtype)
-            return TorchOutput(self._network(images, told))
+            return TorchOutput(self._network(images, told), self._network, self._stream)
+
+    def work_apart(self, *, urgent: bool) -> None:
+        """Use a CUDA stream of its own from now on; the default one has the lowest priority."""
+        if self._device.type == 'cuda':
+            self._stream = torch.cuda.Stream(self._device, priority=-1 if urgent else 0)
+            self._stream.wait_stream(torch.cuda.current_stream(self._device))  # for the weights
+
+    def free_memory(self) -> None:
+        """Give back the memory that torch keeps for later."""
+        if self._device.type == 'cuda':
+            torch.cuda.empty_cache()
 
 
 def load_network(bundle: Bundle) -> JointDetector:
@@ -110,6 +138,19 @@ def architecture_of(bundle: Bundle) -> ArchitectureConfig:
         return from_mapping(ArchitectureConfig, bundle.manifest.architecture)
     except InvalidOptionError as error:
         raise BundleError(f'{bundle.path}: architecture: {error}') from None
+
+
+def device_type(name: str) -> str:
+    """'cpu' or 'cuda': where a network goes with `device` set to `name`.
+
+    Raises:
+        InvalidOptionError: the device is not there.
+    """
+    return _device(name).type
+
+
+def _on(stream: torch.cuda.Stream | None) -> AbstractContextManager[object]:
+    return nullcontext() if stream is None else torch.cuda.stream(stream)
 
 
 def _device(name: str) -> torch.device:

@@ -18,6 +18,7 @@ from mot_compress_ros.networks.dla_blocks import (
 from mot_compress_ros.networks.necks.dla_up import DlaUp, IdaUp
 
 CHANNELS = (16, 32, 64, 128, 256, 512)  # of levels 0 to 5, strides 1 to 32
+LEVELS = ('base.level2', 'base.level3', 'base.level4', 'base.level5')  # from stride 4 on
 # In the public files, but read by nothing: the ImageNet classifier, and the projections of the
 # outer trees of levels 3 and 4, whose result FairMOT's network drops.
 DEAD_KEYS = (

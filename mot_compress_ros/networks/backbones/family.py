@@ -21,6 +21,7 @@ class Family:
 
     Attributes:
         make: makes the backbone from its width.
+        levels: modules of the backbone whose outputs are its maps of strides 4, 8, 16 and 32.
         width: the published channel multiple.
         head_channels: hidden channels of the published heads; 0 for those of the feature map.
         head_activation: between the two convolutions of a head.
@@ -31,6 +32,7 @@ class Family:
     """
 
     make: MakeBackbone
+    levels: tuple[str, str, str, str]
     width: float = 1.0
     head_channels: int = 0
     head_activation: type[nn.SiLU] | type[nn.ReLU] = nn.ReLU

@@ -20,6 +20,7 @@ STAGES = (
 )
 # Number of the last block of strides 4, 8, 16 and 32.
 TAPS = (3, 6, 13, 17)
+LEVELS = ('features.3', 'features.6', 'features.13', 'features.17')
 NECK_CHANNELS = 64
 
 

@@ -9,6 +9,7 @@ from mot_compress_ros.networks.channels import scaled
 from mot_compress_ros.networks.necks.deconvolution import deconvolutions
 
 NECK_CHANNELS = 256
+LEVELS = ('layer1', 'layer2', 'layer3', 'layer4')  # of strides 4, 8, 16 and 32
 
 
 class ResidualBlock(nn.Module):

@@ -9,6 +9,7 @@ from mot_compress_ros.networks.channels import scaled
 from mot_compress_ros.networks.yolov5_blocks import C3, Conv, Focus, SPP
 
 DEPTH_MULTIPLE = 0.33
+LEVELS = ('model.2', 'model.4', 'model.6', 'model.9')  # of strides 4, 8, 16 and 32
 
 
 class YoloV5Light(nn.Module):

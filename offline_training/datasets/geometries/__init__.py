@@ -4,7 +4,8 @@ A geometry is a function
 
     (image_bgr, labels, config: AugmentConfig, rng) -> View
 
-that changes colours, warps and cuts; everything random comes from `rng`. `GEOMETRIES` names them;
+that changes colours, warps and cuts; everything random comes from `rng`. `View.repeat` does the
+same to another frame, with colours of its own. `GEOMETRIES` names them;
 a new one is one new file and one line.
 """
 

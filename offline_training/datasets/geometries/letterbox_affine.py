@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from mot_compress_ros.preprocess import letterbox
 from offline_training.datasets.geometries.view import (
     jitter_colour,
+    Repeat,
     turn_and_shear,
     View,
     warp_image,
@@ -56,15 +57,27 @@ def letterbox_affine(
     )
     boxes, ignore = (warp_hulls(b, matrix, angle_rad=angle) for b in (before, ignore))
     keep = _kept(boxes, before, config.size_wh)
-    if rng.random() < config.flip_probability:
+    flipped = rng.random() < config.flip_probability
+    if flipped:
         picture = np.asarray(cv2.flip(picture, 1), np.uint8)
         boxes, ignore = (_mirrored(b, config.width_px) for b in (boxes, ignore))
+
+    def other_picture(other: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+        coloured = jitter_colour(other, rng, largest=config.saturation_value)
+        warped = warp_image(letterbox(coloured, size_wh=config.size_wh)[0], matrix, config.size_wh)
+        return np.asarray(cv2.flip(warped, 1), np.uint8) if flipped else warped
+
+    def other_boxes(others: NDArray[np.floating]) -> NDArray[np.floating]:
+        hulls = warp_hulls(transform.apply(others), matrix, angle_rad=angle)
+        return _mirrored(hulls, config.width_px) if flipped else hulls
+
     return View(
         image_rgb=picture,
         boxes_xyxy_px=boxes.astype(np.float32),
         keep=keep,
         ignored=np.zeros(len(boxes), np.bool_),
         ignore_xyxy_px=ignore.astype(np.float32),
+        repeat=Repeat(picture=other_picture, boxes=other_boxes),
     )
 
 

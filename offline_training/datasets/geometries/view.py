@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 import math
 
@@ -10,6 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 FILL_BGR = (127.5, 127.5, 127.5)  # the letterbox grey of FairMOT
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Repeat:
+    """A view's geometry once more, for another frame of the same size.
+
+    Attributes:
+        picture: (H, W, 3) uint8 BGR of the source and random numbers for colours of its own, to
+            the picture (h, w, 3) uint8 RGB.
+        boxes: boxes (N, 4) in source pixels to boxes in pixels of the picture.
+    """
+
+    picture: Callable[[NDArray[np.uint8], np.random.Generator], NDArray[np.uint8]]
+    boxes: Callable[[NDArray[np.floating]], NDArray[np.floating]]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -22,6 +37,7 @@ class View:
         keep: (N,) bool, boxes to learn from.
         ignored: (N,) bool, boxes that become regions to ignore; the rest is forgotten.
         ignore_xyxy_px: (M, 4) float32, regions to ignore of the image.
+        repeat: the same for another frame.
     """
 
     image_rgb: NDArray[np.uint8]
@@ -29,6 +45,7 @@ class View:
     keep: NDArray[np.bool_]
     ignored: NDArray[np.bool_]
     ignore_xyxy_px: NDArray[np.float32]
+    repeat: Repeat
 
 
 def warp_image(

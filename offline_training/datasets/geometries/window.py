@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from offline_training.datasets.geometries.view import (
     jitter_colour,
+    Repeat,
     turn_and_shear,
     View,
     visible_share,
@@ -46,6 +47,12 @@ def window(
         keep=keep,
         ignored=ignored,
         ignore_xyxy_px=_warp_boxes(labels.ignore_xyxy_px, matrix),
+        repeat=Repeat(
+            picture=lambda other, rng: jitter_colour(
+                warp_image(other, matrix, config.size_wh), rng, largest=config.saturation_value
+            ),
+            boxes=lambda boxes: _warp_boxes(boxes, matrix),
+        ),
     )
 
 
@@ -95,7 +102,7 @@ def _keep_inside(
     return shift - too_far_right + np.where(too_far_right > 0, 0, too_far_left)
 
 
-def _warp_boxes(boxes: NDArray[np.float32], matrix: NDArray[np.float64]) -> NDArray[np.float32]:
+def _warp_boxes(boxes: NDArray[np.floating], matrix: NDArray[np.float64]) -> NDArray[np.float32]:
     """Axis-parallel boxes of the same centre and warped size: (N, 4) -> (N, 4).
 
     The hull of the four turned corners would grow with the angle; the size is scaled instead.

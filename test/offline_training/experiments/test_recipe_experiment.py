@@ -10,7 +10,7 @@ import pytest
 
 from mot_compress_ros.errors import InputError, InvalidOptionError
 from offline_training.__main__ import main
-from offline_training.commands.train import open_init
+from offline_training.distillation.start import open_start
 from offline_training.experiments import MEMBERS
 from offline_training.experiments.comparison import (
     compare,
@@ -141,7 +141,7 @@ def test_every_preset_may_start_from_what_it_names(preset):
     """`--init` refuses a bundle of another architecture."""
     config = read_recipe(ROOT / BASE, PRESETS[preset]).config
     if STARTS[preset]:
-        open_init(STARTS[preset], config.architecture)
+        open_start(STARTS[preset], config.architecture)
 
 
 def test_variants_have_names_of_their_own():

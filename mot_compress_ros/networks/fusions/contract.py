@@ -1,0 +1,30 @@
+"""What every fusion has; the package says what it means."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+from torch import nn, Tensor
+
+
+class Fusion(nn.Module, ABC):
+    """The contract of the members."""
+
+    @abstractmethod
+    def __init__(self, *, channels: int, n_class: int) -> None:
+        super().__init__()
+
+    @staticmethod
+    @abstractmethod
+    def prior_planes(n_class: int) -> int:
+        """Planes of the prior that it takes."""
+
+    @staticmethod
+    @abstractmethod
+    def extra_channels(n_class: int) -> Mapping[str, int]:
+        """Channels that the input of a head has beside those of the feature, by head."""
+
+    @abstractmethod
+    def forward(self, feature: Tensor, prior: Tensor) -> Mapping[str, Tensor]:
+        """The input of each head."""

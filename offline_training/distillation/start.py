@@ -1,0 +1,68 @@
+"""How a student begins with the weights of a bundle that lacks what it has more."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from mot_compress_ros.errors import InvalidOptionError
+from mot_compress_ros.inference import Bundle, load_bundle
+from mot_compress_ros.inference.backends.torch_eager import architecture_of, load_network
+from mot_compress_ros.networks import ArchitectureConfig, JointDetector, spelled_out
+from mot_compress_ros.options import to_mapping
+
+
+def open_start(name: str, wanted: ArchitectureConfig) -> Bundle:
+    """The bundle to start from.
+
+    A zero of the one is the published value of the other. A network with a fusion may start from
+    one without, and pivots from any.
+
+    Raises:
+        BundleError: it cannot be used.
+        InvalidOptionError: its network is not the recipe's.
+    """
+    bundle = load_bundle(name)
+    own = architecture_of(bundle)
+    fusion = wanted.fusion if own.fusion == 'none' else own.fusion
+    given = to_mapping(spelled_out(replace(own, fusion=fusion, pivots=wanted.pivots)))
+    expected = to_mapping(spelled_out(wanted))
+    differing = [
+        f'{key} {given[key]!r}, the recipe says {expected[key]!r}'
+        for key in expected
+        if given[key] != expected[key]
+    ]
+    if differing:
+        raise InvalidOptionError(
+            f'--init {name}: has {"; ".join(differing)}; start from a bundle of the same '
+            'architecture'
+        )
+    return bundle
+
+
+def started_network(bundle: Bundle, wanted: ArchitectureConfig) -> JointDetector:
+    """A network `wanted` with the weights of a bundle that `open_start` has let pass.
+
+    Layers that take more channels than there have zeros for them, so that without a prior, and
+    with a fusion that starts as nothing, the network is the old one. What the bundle has no
+    weights for starts as it is drawn.
+    """
+    network = JointDetector(wanted)
+    own = network.state_dict()
+    given = load_network(bundle).state_dict()
+    shared = {key: _grown(given[key], value) for key, value in own.items() if key in given}
+    network.load_state_dict({**own, **shared})
+    return network
+
+
+def _grown(given: Tensor, own: Tensor) -> Tensor:
+    """The given weights in the place of the first channels; `own` where they cannot be."""
+    if given.shape == own.shape:
+        return given
+    if given.shape[:1] != own.shape[:1]:  # a pivot layer of other identities
+        return own
+    grown = torch.zeros_like(own)
+    grown[:, : given.shape[1]] = given
+    return grown

@@ -1,0 +1,211 @@
+"""The experiment on two tiny rendered sequences: plan, trainings, scores, resuming, page."""
+
+import json
+from pathlib import Path
+import shutil
+
+import pytest
+import yaml
+
+from mot_compress_ros.errors import InputError
+from offline_training.__main__ import main
+from offline_training.commands import train
+from offline_training.experiments.atttrack_halves import cut_halves
+from offline_training.experiments.atttrack_paper import Arm, CAPTIONS, YOLOV5
+from offline_training.experiments.atttrack_plan import all_trainings, arms_of
+from offline_training.experiments.atttrack_presets import PRESETS, read_preset
+from offline_training.experiments.atttrack_report import BEGIN, END
+from offline_training.experiments.atttrack_scoring import evaluate_words, Judging
+from offline_training.experiments.atttrack_training import (
+    complete,
+    Site,
+    train_words,
+    TrainingStoppedError,
+)
+from offline_training.recipes import read_recipe
+from offline_training.synthetic import generate, SceneConfig
+from offline_training.synthetic.writers import WriteOptions, WRITERS
+
+FRAMES = 28
+
+
+@pytest.fixture(scope='session')
+def sequences(tmp_path_factory):
+    """Two rendered sequences."""
+    folder = tmp_path_factory.mktemp('rendered')
+    write, _ = WRITERS['mot']
+    for seed in (5, 6):
+        scene = SceneConfig(
+            size_wh=(160, 96), fps=10.0, duration_s=FRAMES / 10, seed=seed, light='day',
+            n_pedestrians=(8, 8), n_vehicles=(0, 0), n_parked=(0, 0), n_cyclists=(0, 0),
+        )  # fmt: skip
+        write(generate(scene), folder / f'scene-{seed}', WriteOptions(fps=10.0))
+    return folder
+
+
+@pytest.fixture(scope='session')
+def tiny(tmp_path_factory):
+    """The small preset, smaller still: 160 x 96, two steps, the narrowest networks."""
+    content = yaml.safe_load(PRESETS['small'].read_text())
+    content |= {'input_size': '160x96', 'speed': {'frames': 16, 'repeats': 1}}
+    for network in content['networks'].values():
+        network |= {'head_channels': 8, 'embedding_dim': 8}
+        network['width'] /= 4
+    content['length'] = {stage: {'steps': 2} for stage in content['length']}
+    content['recipe']['train'] |= {'batch_size': 2, 'warmup_steps': 0, 'precision': 'fp32'}
+    path = tmp_path_factory.mktemp('preset') / 'tiny.yaml'
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+@pytest.fixture
+def site(sequences, tiny, tmp_path):
+    return make_site(sequences, tiny, tmp_path)
+
+
+def make_site(sequences, tiny, run, **options):
+    return Site(
+        run=run,
+        halves=cut_halves([sequences], run, sequences=0, n_class=1),
+        preset=read_preset(str(tiny)),
+        n_class=1,
+        **{'settings': {}, 'init': {}, **options},
+    )
+
+
+def command(sequences, tiny, run, *more):
+    return [
+        *('experiments', 'atttrack', '--data', str(sequences), '--preset', str(tiny)),
+        *('--run', str(run), '--threads', '1', '--resamples', '20', *more),
+    ]
+
+
+def test_the_first_halves_train_and_the_second_are_scored(sequences, tmp_path):
+    halves = cut_halves([sequences], tmp_path, sequences=0, n_class=1)
+    assert (halves.images, halves.frames) == (2 * (FRAMES // 2 + 1), 2 * (FRAMES // 2 - 1))
+    assert halves.origin == 'synthetic' and halves.identities >= 3
+    before = sorted(tmp_path.rglob('*'))
+    assert cut_halves([sequences], tmp_path, sequences=0, n_class=1) == halves
+    assert sorted(tmp_path.rglob('*')) == before
+    one = cut_halves([sequences], tmp_path, sequences=1, n_class=1)
+    assert one.names == ('scene-5',) and one.folder != halves.folder
+
+
+def test_two_sequences_of_one_name_are_refused(sequences, tmp_path):
+    with pytest.raises(InputError, match='two sequences are called scene-5, scene-6'):
+        cut_halves([sequences, sequences], tmp_path, sequences=0, n_class=1)
+
+
+def test_every_training_has_a_recipe_that_train_takes(site, tmp_path):
+    from offline_training.experiments.atttrack_training import write_recipe
+
+    for training in all_trainings().values():
+        write_recipe(tmp_path / 'recipe.yaml', site.options(training))
+        recipe = read_recipe(tmp_path / 'recipe.yaml')
+        assert recipe.config.train.steps == 2
+        assert recipe.config.needs_teacher == bool(training.teacher)
+        assert (recipe.config.architecture.fusion == 'concat') == training.told
+        assert (recipe.config.mapping == 'efm') == training.shares_pivots
+
+
+def test_a_folder_is_named_by_all_that_a_training_depends_on(sequences, tiny, tmp_path, site):
+    known = all_trainings()
+    plain, teacher = known['yolov5_small-plain'], known['yolov5']
+    other = make_site(sequences, tiny, site.run, settings={'train.seed': 5})
+    longer = make_site(sequences, tiny, site.run, share=2.0)
+    assert site.folder(plain) != other.folder(plain) != longer.folder(plain)
+    assert site.folder(teacher) == make_site(sequences, tiny, site.run).folder(teacher)
+    # What a teacher is changes who learns from it, and nobody else.
+    begun = make_site(sequences, tiny, site.run, init={'yolov5': 'road_teacher'})
+    assert site.folder(known['yolov5_small-ifm']) != begun.folder(known['yolov5_small-ifm'])
+    assert site.folder(plain) == begun.folder(plain)
+
+
+def test_commands_name_the_bundles_of_other_trainings(site):
+    efm = all_trainings()['yolov5_small-efm']
+    words = train_words(site, efm)
+    assert words[words.index('--init') + 1].endswith('/yolov5_small')
+    assert words[words.index('--teacher') + 1].endswith('/yolov5')
+    shared = words[words.index('--teacher-output') + 1]
+    judging = Judging(protocol='product', pipeline={'tracker.preset': 'fairmot'})
+    scored = evaluate_words(site, Arm(YOLOV5, 'efm', 4), judging)
+    assert scored[scored.index('--teacher') + 1] == shared
+    assert {'keyframe.interval=4', 'keyframe.update=render', 'tracker.preset=fairmot'} <= set(
+        scored
+    )
+    crossed = evaluate_words(site, Arm(YOLOV5, 'ifm', 2), judging)
+    assert crossed[crossed.index('--teacher') + 1].endswith('/yolov5')
+
+
+def test_a_plan_trains_nothing(sequences, tiny, tmp_path, capsys):
+    assert main(command(sequences, tiny, tmp_path, '--tables', '1', '--plan')) == 0
+    said = capsys.readouterr().out
+    assert 'train yolov5_mid, 2 steps' in said and 'together' in said
+    assert 'dla34' not in said
+    assert not (tmp_path / 'trainings').exists()
+
+
+def test_a_stopped_training_is_told_apart_from_a_done_one(site, monkeypatch):
+    mid = all_trainings()['yolov5_mid']
+    monkeypatch.setattr(train, 'run', lambda args: 130)
+    with pytest.raises(TrainingStoppedError, match='goes on from there') as stop:
+        complete(site, mid)
+    assert stop.value.exit_code == 130 and not site.is_done(mid)
+
+
+def test_table_1_from_sequences_to_page(sequences, tiny, tmp_path, monkeypatch):
+    page = tmp_path / 'docs' / 'page.md'
+    page.parent.mkdir()
+    page.write_text(f'# Page\n\n{BEGIN}\n{END}\n\nend\n')
+    report = tmp_path / 'report.json'
+    words = command(sequences, tiny, tmp_path / 'run', '--tables', '1')
+    words += ['--json', str(report), '--update', str(page)]
+    assert main(words) == 0
+    content = json.loads(report.read_text())
+    assert [t['name'] for t in content['trainings']] == [
+        *('yolov5', 'yolov5_mid', 'yolov5_small', 'yolov5_small-plain'),
+    ]
+    rows = {row['scheme']: row for row in content['rows']}
+    assert rows['teacher']['paper']['mota'] == 62.4
+    sizes = [rows[s]['figures']['parameters_m'] for s in ('teacher', 'mid', 'student')]
+    assert sizes == sorted(sizes, reverse=True) and sizes[2] > 0
+    assert all(row['figures']['fps'] > 0 for row in rows.values())
+    text = page.read_text()
+    assert text.count('| YOLOv5') == 3 + len(content['claims']) and text.endswith('end\n')
+
+    # Nothing is done twice.
+    trained = []
+    monkeypatch.setattr(train, 'run', lambda args: trained.append(args) or 0)
+    monkeypatch.setattr('offline_training.commands.evaluate.evaluate', trained.append)
+    again = tmp_path / 'again.json'
+    assert main([*words[: words.index('--json')], '--json', str(again)]) == 0
+    assert trained == []
+    assert json.loads(again.read_text())['rows'] == content['rows']
+
+
+def test_a_lost_bundle_is_trained_again(sequences, tiny, tmp_path):
+    site = make_site(sequences, tiny, tmp_path, threads=1)
+    small = all_trainings()['yolov5_small']
+    complete(site, small)
+    bundle = site.bundle(small)
+    weights = (bundle / 'weights.safetensors').read_bytes()
+    shutil.rmtree(bundle)
+    complete(site, small)  # from the last checkpoint
+    assert (bundle / 'weights.safetensors').read_bytes() == weights
+    manifest = json.loads((bundle / 'model.json').read_text())
+    assert manifest['training']['command'].split()[:4] == [
+        *('python', '-m', 'offline_training', 'train'),
+    ]
+
+
+@pytest.mark.slow
+def test_everything(sequences, tiny, tmp_path):
+    report = tmp_path / 'report.json'
+    assert main(command(sequences, tiny, tmp_path / 'run', '--json', str(report))) == 0
+    content = json.loads(report.read_text())
+    assert {t['name'] for t in content['trainings']} == set(all_trainings())
+    assert len(content['rows']) == sum(len(arms_of(table)) for table in CAPTIONS)
+    for name in ('svg', 'png'):
+        assert (tmp_path / 'run' / f'atttrack_figure7.{name}').stat().st_size > 5000
+    shared = list(Path(tmp_path / 'run' / 'trainings').glob('*/*-teacher/model.json'))
+    assert len(shared) == 3  # EFM twice, and the crossed pair
