@@ -226,7 +226,8 @@ class Pipeline:
     def prior_age_s(self, camera: str) -> float | None:
         """How old the teacher's latest result is at the latest frame; None where there is none."""
         stream = self._streams[camera]
-        return stream.attention.age_s(stream.latest.stamp_ns) if stream.latest else None
+        latest = stream.latest
+        return None if latest is None else stream.attention.age_s(latest.stamp_ns)
 
     def warm_up(self) -> None:
         """Make the first frame as fast as the others."""

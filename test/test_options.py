@@ -39,6 +39,14 @@ def test_dotted_names_reach_into_groups() -> None:
     assert config == Outer(mode='off', inner=Inner(rate_hz=10.5, count=0))
 
 
+def test_off_may_be_what_yaml_makes_of_it() -> None:
+    assert from_mapping(Outer, {'mode': False}).mode == 'off'
+    with pytest.raises(InvalidOptionError, match='mode: expected str'):
+        from_mapping(Outer, {'mode': True})
+    with pytest.raises(InvalidOptionError, match='cameras: expected tuple'):
+        from_mapping(Outer, {'cameras': False})
+
+
 def test_to_mapping_is_the_inverse() -> None:
     config = Outer(loud=True, cameras=('front', 'left'), slow=Inner(count=9))
     flat = to_mapping(config)

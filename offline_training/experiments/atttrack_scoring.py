@@ -22,19 +22,19 @@ from statistics import median
 from typing import Any
 
 import mot_compress_ros
+from mot_compress_ros.assembly import build_pipeline
 from mot_compress_ros.console import ProgressLine
 from mot_compress_ros.datatypes import Frame
 from mot_compress_ros.errors import InputError
-from mot_compress_ros.inference import Detector
 from mot_compress_ros.options import from_mapping
-from mot_compress_ros.pipeline import Pipeline, PipelineConfig
+from mot_compress_ros.pipeline import PipelineConfig
 from mot_compress_ros.sources.source import stamp_of_index
 from offline_training import evaluation
 from offline_training.benchmarks.pipeline import CAMERA, one_turn
 from offline_training.command_options import typed
 from offline_training.commands import evaluate
 from offline_training.environment import cpu_model
-from offline_training.evaluation.inference import open_detector, sequence_frames
+from offline_training.evaluation.inference import sequence_frames
 from offline_training.evaluation.truth_sets import read_set
 from offline_training.experiments.atttrack_paper import Arm
 from offline_training.experiments.atttrack_plan import all_trainings, contestant_of
@@ -193,32 +193,34 @@ def _read_turns(path: Path) -> list[float]:
 
 
 class _Stand:
-    """Opens each network and the images once, and measures turns."""
+    """Opens the images once, and measures turns."""
 
     def __init__(self, site: Site, judging: Judging) -> None:
         self._site, self._judging = site, judging
-        self._detectors: dict[Path, Detector] = {}
 
     def turn(self, arm: Arm) -> float:
-        """Frames per second over whole periods of K frames."""
-        values = typed(PipelineConfig, self._judging.options(arm))
-        config = from_mapping(PipelineConfig, values)
-        student, teacher = self._site.bundles(contestant_of(arm))
-        pipeline = Pipeline(
-            cameras=[CAMERA],
-            student=self._detector(student, config),
-            teacher=self._detector(teacher, config) if teacher else None,
-            config=config,
-        )
-        warm_up, measured = whole_periods(len(self._frames), arm.interval)
-        turn = one_turn(pipeline, self._frames[: warm_up + measured], warm_up=warm_up)
-        return float(str(turn['frames_per_s']))
+        """Frames per second over whole periods of K frames.
 
-    def _detector(self, bundle: Path, config: PipelineConfig) -> Detector:
-        """All pipelines have the same options of runtime and decoding."""
-        if bundle not in self._detectors:
-            self._detectors[bundle] = open_detector(str(bundle), config)
-        return self._detectors[bundle]
+        Raises:
+            InputError: the teacher failed, or there are too few frames.
+        """
+        values = typed(PipelineConfig, self._judging.options(arm))
+        student, teacher = self._site.bundles(contestant_of(arm))
+        pipeline = build_pipeline(
+            cameras=[CAMERA],
+            model=str(student),
+            teacher=str(teacher or ''),
+            config=from_mapping(PipelineConfig, values),
+        )
+        try:
+            warm_up, measured = whole_periods(len(self._frames), arm.interval)
+            turn = one_turn(pipeline, self._frames[: warm_up + measured], warm_up=warm_up)
+            keyframes = pipeline.health.counters().get('keyframes', 0)
+        finally:
+            pipeline.close()
+        if keyframes != (measured // arm.interval if arm.interval else 0):
+            raise InputError(f'{arm.label}: the teacher saw {keyframes} of {measured} frames')
+        return float(str(turn['frames_per_s']))
 
     @functools.cached_property
     def _frames(self) -> list[Frame]:

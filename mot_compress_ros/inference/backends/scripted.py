@@ -1,10 +1,10 @@
 """A fake network, shipped for tests and dry runs: it "detects" painted rectangles.
 
 Connected regions of pure red, green or blue are objects of class 0, 1 and 2 with a score of 0.9.
-Where the bundle says that it takes a prior, regions of half that brightness are seen too, as far
-as they are expected: where the prior has heat of their class. It is stateless and fast, so a whole
-node can be tested on images whose truth is known. A bundle whose architecture is named `scripted`
-uses it; such a bundle has no weights.
+Regions of half that brightness are seen by a bundle with sharp eyes, and by one that takes a prior
+as far as they are expected: where the prior has heat of their class. It is stateless and fast, so
+a whole node can be tested on images whose truth is known. A bundle whose architecture is named
+`scripted` uses it; such a bundle has no weights.
 """
 
 from __future__ import annotations
@@ -86,17 +86,25 @@ class ScriptedBackend:
         del options  # the fake has no device
         takes_prior = bundle.manifest.architecture.get('fusion', 'none') != 'none'
         self.prior_planes = len(CLASS_NAMES) if takes_prior else 0
+        self._darkest = _DIM if bundle.manifest.architecture.get('eyes') == 'sharp' else _BRIGHT
 
     def run(
         self, images_rgb: NDArray[np.uint8], prior: NDArray[np.float32] | None = None
     ) -> ScriptedOutput:
         """Find the painted regions of (B, H, W, 3) uint8 RGB images."""
-        regions = [_find_regions(image, darkest=_BRIGHT) for image in images_rgb]
+        regions = [_find_regions(image, darkest=self._darkest) for image in images_rgb]
         if prior is not None:
             for found, image, heat in zip(regions, images_rgb, prior, strict=True):
-                dim = _find_regions(image, darkest=_DIM, brightest=_BRIGHT)
-                found += [r for r in dim if heat[r.class_id][r.cell] > _EXPECTED]
+                dim = _find_regions(image, darkest=_DIM, brightest=self._darkest)
+                found += [r for r in dim if _is_expected(r, heat)]
         return ScriptedOutput(regions, images_rgb.shape[1:3])
+
+
+def _is_expected(region: _Region, heat: NDArray[np.float32]) -> bool:
+    """Whether a class' map has heat at the region's cell or beside it."""
+    y, x = region.cell
+    near = heat[region.class_id, max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2]
+    return bool(near.max(initial=0) > _EXPECTED)
 
 
 def _find_regions(
@@ -116,12 +124,24 @@ def _find_regions(
 
 
 def write_scripted_bundle(
-    folder: Path, *, input_size_wh: tuple[int, int] = (320, 192), fusion: str = 'none'
+    folder: Path,
+    *,
+    input_size_wh: tuple[int, int] = (320, 192),
+    fusion: str = 'none',
+    eyes: str = 'plain',
 ) -> Path:
-    """Write a bundle that runs the fake; with any `fusion` it takes a prior. Returns `folder`."""
+    """Write a bundle that runs the fake; returns `folder`.
+
+    With any `fusion` it takes a prior; with `sharp` eyes it sees dim regions too.
+    """
+    architecture = {'name': 'scripted'}
+    if fusion != 'none':
+        architecture['fusion'] = fusion
+    if eyes != 'plain':
+        architecture['eyes'] = eyes
     manifest = ModelManifest(
         name=folder.name,
-        architecture={'name': 'scripted', **({} if fusion == 'none' else {'fusion': fusion})},
+        architecture=architecture,
         class_names=CLASS_NAMES,
         input_size_wh=input_size_wh,
         embedding_dim=EMBEDDING_DIM,

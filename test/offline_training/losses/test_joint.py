@@ -11,7 +11,7 @@ from offline_training.datasets.targets import Batch
 from offline_training.losses import PARTS
 from offline_training.losses.config import LossConfig
 from offline_training.losses.joint import JointCriterion
-from offline_training.losses.part import DETECTION, IDENTITY, Predicted, Sizes
+from offline_training.losses.part import BESIDE, DETECTION, IDENTITY, Predicted, Sizes
 
 ONLY = {'heatmap': 0.0, 'wh_l1': 0.0, 'wh_giou': 0.0, 'offset': 0.0, 'reid': 0.0}
 FAIRMOT = {**ONLY, 'heatmap': 1.0, 'wh_l1': 0.1, 'offset': 1.0, 'identity_ce': 1.0}
@@ -48,6 +48,16 @@ def random_maps(n_images=2, dim=5, seed=1):
     }
 
 
+def with_levels(maps, seed):
+    """And maps of a backbone at strides 4 to 32."""
+    generator = torch.Generator().manual_seed(seed)
+    levels = {
+        f'level{4 * 2**k}': torch.randn(2, 4 + k, 8 >> k, 8 >> k, generator=generator)
+        for k in range(4)
+    }
+    return {**maps, **{name: level.requires_grad_() for name, level in levels.items()}}
+
+
 def gathered(maps, batch, name):
     return torch.stack(
         [
@@ -61,9 +71,9 @@ def test_every_part_has_its_weight_and_every_weight_its_part():
     options = {info.name for info in describe(LossConfig)}
     assert set(PARTS) <= options
     for name, part in PARTS.items():
-        assert part.task in (DETECTION, IDENTITY)
+        assert part.task in (DETECTION, IDENTITY, BESIDE)
         criterion = JointCriterion(
-            LossConfig(**{**ONLY, name: 1.0}), n_identities=9, embedding_dim=5
+            LossConfig(**{**ONLY, name: 1.0}), n_identities=9, embedding_dim=5, teacher_dim=5
         )
         assert list(criterion.parts) == [name]
 
@@ -71,9 +81,11 @@ def test_every_part_has_its_weight_and_every_weight_its_part():
 @pytest.mark.parametrize('name', PARTS)
 @pytest.mark.parametrize('identities', [[], [3], [1, 1, 2, 4, 2]])
 def test_every_part_is_a_finite_scalar_with_a_gradient(name, identities):
-    batch, maps = batch_of(identities), random_maps()
-    part = PARTS[name](LossConfig(), Sizes(n_identities=9, embedding_dim=5))
-    loss = part(Predicted(maps, batch), batch)
+    batch, maps = batch_of(identities), with_levels(random_maps(), 1)
+    taught = with_levels(random_maps(seed=2), 2)
+    part = PARTS[name](LossConfig(), Sizes(n_identities=9, embedding_dim=5, teacher_dim=5))
+    pivots = torch.nn.Linear(5, 9)
+    loss = part(Predicted(maps, batch, taught, pivots), batch)
     assert loss.shape == () and loss.isfinite()
     gradients = torch.autograd.grad(loss, list(maps.values()), allow_unused=True)
     assert any(g is not None for g in gradients)

@@ -1,0 +1,139 @@
+"""The student is told what the teacher saw, in time or late, and the teacher may fail."""
+
+import cv2
+import numpy as np
+import pytest
+
+from mot_compress_ros.assembly import build_pipeline
+from mot_compress_ros.datatypes import Frame
+from mot_compress_ros.errors import BundleError
+from mot_compress_ros.inference.backends.scripted import write_scripted_bundle
+from mot_compress_ros.options import from_mapping
+from mot_compress_ros.pipeline import PipelineConfig
+
+SIZE_WH = (640, 384)
+PERIOD_NS = 33_333_333
+BRIGHT, DIM = (0, 0, 255), (0, 0, 140)  # BGR: a pedestrian that all see, one that is expected
+
+
+def frame(index, *objects, camera='camera'):
+    """A picture with rectangles (x, y, w, h, colour); the first frame is number 0."""
+    image = np.full((SIZE_WH[1], SIZE_WH[0], 3), 100, np.uint8)
+    for x, y, w, h, colour in objects:
+        cv2.rectangle(image, (x, y), (x + w - 1, y + h - 1), colour, -1)
+    return Frame(image=image, stamp_ns=index * PERIOD_NS, camera=camera, frame_index=index)
+
+
+def walker(index, colour):
+    return (100 + 4 * index, 100, 96, 200, colour)
+
+
+@pytest.fixture
+def pair(tmp_path):
+    """A student that takes a prior, and a teacher of sharp eyes."""
+    student = write_scripted_bundle(tmp_path / 'student', fusion='concat')
+    teacher = write_scripted_bundle(tmp_path / 'teacher', eyes='sharp')
+    return {'model': str(student), 'teacher': str(teacher)}
+
+
+def made(pair, *, cameras=('camera',), live=False, **keyframe):
+    options = {f'keyframe.{name}': value for name, value in keyframe.items()}
+    config = from_mapping(PipelineConfig, options)
+    return build_pipeline(cameras=cameras, config=config, live=live, **pair)
+
+
+def shown(pipeline, n):
+    """How many tracks each of n frames of a dim walker shows."""
+    return [len(pipeline.step([frame(i, walker(i, DIM))])[0]) for i in range(n)]
+
+
+@pytest.mark.parametrize('update', ['render', 'shift'])
+def test_a_dim_object_is_seen_where_the_teacher_says_by_now(pair, update):
+    """From the second keyframe on its velocity is known."""
+    assert shown(made(pair, interval=6, update=update), 30)[6:] == [1] * 24
+
+
+def test_a_heat_map_that_is_not_carried_loses_a_dim_object(pair):
+    still = shown(made(pair, interval=12, update='still'), 36)[12:]
+    assert still[:2] == [1, 1]  # hardly moved yet
+    assert still[11] == still[23] == 0
+
+
+def test_without_the_prior_a_dim_object_is_the_teachers_alone(pair):
+    assert shown(made(pair, interval=6, update='off'), 18) == [1, 0, 0, 0, 0, 0] * 3
+
+
+def test_a_late_result_shows_a_dim_object_to_the_student(pair):
+    """The teacher beside answers three frames later; its first result begins the track."""
+    pipeline = made(pair, mode='async', teacher_ms=100.0)
+    ids, lengths = set(), []
+    for index in range(40):
+        (tracks,) = pipeline.step([frame(index, walker(index, DIM))])
+        lengths.append(len(tracks))
+        ids.update(tracks.track_ids.tolist())
+        assert tracks.source == 'student'
+    counters = pipeline.health.counters()
+    assert lengths[:3] == [0, 0, 0]
+    assert lengths[12:] == [1] * 28
+    assert ids == {1}
+    assert counters['late_results'] == counters['keyframes'] >= 9
+    assert counters.get('late_results_refused', 0) == 0
+
+
+def test_beside_the_old_way_a_late_result_alone_shows_nothing_dim(pair):
+    """Without a prior the tracks go on by late results, but no frame shows them."""
+    assert not any(shown(made(pair, mode='async', teacher_ms=100.0, update='off'), 30))
+
+
+def test_a_late_result_of_before_a_reset_is_refused(pair):
+    pipeline = made(pair, mode='async', teacher_ms=100.0)
+    for index in range(3):
+        pipeline.step([frame(index, walker(index, BRIGHT))])
+    pipeline.reset('camera')
+    for index in range(3, 6):
+        pipeline.step([frame(index, walker(index, DIM))])
+    assert pipeline.health.counters()['late_results_refused'] == 1
+    assert pipeline.prior_age_s('camera') is None
+
+
+def test_cameras_that_come_together_never_share_a_keyframe(pair):
+    cameras = ('front', 'left', 'right')
+    pipeline = made(pair, cameras=cameras, interval=6)
+    turns = []
+    for index in range(24):
+        found = pipeline.step([frame(index, camera=camera) for camera in cameras])
+        turns.append([tracks.source == 'teacher' for tracks in found])
+    turns = np.array(turns)
+    assert turns.sum(axis=1).max() == 1
+    np.testing.assert_array_equal(turns.sum(axis=0), [4, 4, 4])
+
+
+def test_options_of_keyframes_change_while_running(pair):
+    pipeline = made(pair, interval=4)
+    sources = []
+    for index in range(20):
+        if index == 8:
+            changed = from_mapping(PipelineConfig, {'keyframe.mode': 'off'})
+            pipeline.reconfigure(changed)
+        if index == 14:
+            pipeline.reconfigure(from_mapping(PipelineConfig, {'keyframe.interval': 2}))
+        sources.append(pipeline.step([frame(index, walker(index, BRIGHT))])[0].source)
+    assert [i for i, source in enumerate(sources) if source == 'teacher'] == [0, 4, 14, 16, 18]
+
+
+def test_a_teacher_of_its_own_thread_works_as_one_in_turn(pair):
+    pipelines = [made(pair, live=live, interval=3) for live in (False, True)]
+    for index in range(9):
+        one, other = (p.step([frame(index, walker(index, BRIGHT))])[0] for p in pipelines)
+        assert one.source == other.source
+        np.testing.assert_array_equal(one.boxes_xyxy_px, other.boxes_xyxy_px)
+    for pipeline in pipelines:
+        pipeline.close()
+
+
+def test_a_pair_of_other_classes_is_refused_and_nothing_is_left_behind(pair, tmp_path):
+    other = write_scripted_bundle(tmp_path / 'other')
+    manifest = (other / 'model.json').read_text().replace('"cyclist"', '"rider"')
+    (other / 'model.json').write_text(manifest)
+    with pytest.raises(BundleError, match='use two models of the same classes'):
+        build_pipeline(cameras=['camera'], model=pair['model'], teacher=str(other))
