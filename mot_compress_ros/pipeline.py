@@ -298,7 +298,7 @@ class Pipeline:
         prior = None
         if self.student.takes_prior or self.config.keyframe.mode == 'adaptive':
             with self.health.stage('prior'):
-                prior = stream.attention.prior(stamp_ns=frame.stamp_ns, homography=moved)
+                prior = stream.prior(stamp_ns=frame.stamp_ns, camera_motion=moved)
         return _Look(frame=frame, view=view, camera_motion=moved, prior=prior)
 
     def _observe(self, looks: Sequence[_Look]) -> list[_Look]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from mot_compress_ros.camera_motion import CameraMotion, Homography, View
 from mot_compress_ros.datatypes import Frame, Tracks, TrackState
-from mot_compress_ros.keyframe import Attention, PriorObjects
+from mot_compress_ros.keyframe import Attention, CarriedPrior, PriorObjects
 from mot_compress_ros.tracking import Tracker, TrackStore
 
 # A source that begins anew goes on behind its old stamps; a frame that was overtaken comes alone.
@@ -50,6 +50,15 @@ class Stream:
                 return Arrival.LATE if self.late_in_a_row < _LATE_AT_MOST else Arrival.ANEW
         return Arrival.NEXT if self.size_wh in (None, frame.size_wh) else Arrival.ANEW
 
+    def prior(self, *, stamp_ns: int, camera_motion: Homography | None) -> CarriedPrior | None:
+        """What the student may be told of the next frame; changes nothing."""
+
+        def tracks() -> PriorObjects:
+            expected = self.tracker.expected(stamp_ns=stamp_ns, camera_motion=camera_motion)
+            return prior_objects(expected, expected=True)
+
+        return self.attention.prior(stamp_ns=stamp_ns, homography=camera_motion, tracks=tracks)
+
     def forget(self) -> None:
         """Begin anew; ids go on."""
         self.tracker.reset()
@@ -70,15 +79,19 @@ def born_share(store: TrackStore) -> float:
     return int(np.count_nonzero(store.ages == 1)) / max(shown, _A_FEW)
 
 
-def prior_objects(tracks: TrackStore) -> PriorObjects:
-    """The tracks as objects of the prior, where their latest detections are."""
+def prior_objects(tracks: TrackStore, *, expected: bool = False) -> PriorObjects:
+    """The tracks as objects of the prior, where their latest detections are.
+
+    Where they are `expected`, they are where the filter puts them.
+    """
     return PriorObjects(
-        boxes_xyxy_px=tracks.observed_xyxy_px,
+        boxes_xyxy_px=tracks.boxes_xyxy_px if expected else tracks.observed_xyxy_px,
         scores=tracks.scores,
         class_ids=tracks.class_ids,
         velocities_px_s=tracks.velocities_px_s,
         position_std_px=tracks.position_std_px,
         velocity_std_px_s=tracks.velocity_std_px_s,
+        track_ids=tracks.track_ids,
     )
 
 

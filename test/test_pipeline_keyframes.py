@@ -59,6 +59,18 @@ def test_a_heat_map_that_is_not_carried_loses_a_dim_object(pair):
     assert still[11] == still[23] == 0
 
 
+@pytest.mark.parametrize(('update', 'lost'), [('render', True), ('follow', False)])
+def test_an_object_that_stops_after_the_keyframe_is_followed_by_its_track(pair, update, lost):
+    """It runs until its second keyframe, at frame 12, and stands from then on."""
+    pipeline = made(pair, interval=12, update=update)
+    seen = []
+    for index in range(24):
+        where = walker(min(index, 12), BRIGHT if index < 12 else DIM)
+        seen.append(len(pipeline.step([frame(index, where)])[0]))
+    assert seen[:14] == [1] * 14
+    assert (0 in seen[14:]) is lost
+
+
 def test_without_the_prior_a_dim_object_is_the_teachers_alone(pair):
     assert shown(made(pair, interval=6, update='off'), 18) == [1, 0, 0, 0, 0, 0] * 3
 

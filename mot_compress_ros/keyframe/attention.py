@@ -7,6 +7,7 @@ camera made up for; `updates` says what is painted of them. Time comes from stam
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,9 +15,10 @@ from numpy.typing import NDArray
 
 from mot_compress_ros.homography import checked_homography, Float64Array
 from mot_compress_ros.inference import Observation
-from mot_compress_ros.keyframe.attention_objects import carried, PriorObjects
+from mot_compress_ros.keyframe.attention_objects import carried, followed, PriorObjects
 from mot_compress_ros.keyframe.attention_prior import CarriedPrior, disagreement
 from mot_compress_ros.keyframe.config import KeyframeConfig
+from mot_compress_ros.keyframe.updates import FOLLOWING
 from mot_compress_ros.preprocess import LetterboxTransform
 
 __all__ = ['Attention', 'CarriedPrior', 'PriorObjects', 'disagreement']
@@ -82,7 +84,11 @@ class Attention:
         return None if self._keyframe is None else (stamp_ns - self._keyframe.stamp_ns) / NS_PER_S
 
     def prior(
-        self, *, stamp_ns: int, homography: NDArray[np.floating] | None = None
+        self,
+        *,
+        stamp_ns: int,
+        homography: NDArray[np.floating] | None = None,
+        tracks: Callable[[], PriorObjects] | None = None,
     ) -> CarriedPrior | None:
         """Φ for the frame at `stamp_ns`; None where there is none to be had.
 
@@ -93,6 +99,8 @@ class Attention:
             stamp_ns: of the frame.
             homography: the camera's motion to it from the latest frame that `moved` was told of,
                 where `moved` was not told of this one yet.
+            tracks: the tracks, with their ids, where they are expected at the frame; asked for
+                where `update` follows them.
 
         Raises:
             InvalidDataError: it is not a homography.
@@ -107,10 +115,13 @@ class Attention:
         motion = self._motion(after_ns=keyframe.stamp_ns, until_ns=stamp_ns)
         if homography is not None:
             motion = checked_homography(homography) @ motion
+        objects = carried(keyframe.objects, motion, elapsed_s=age_s)
+        if tracks is not None and self.config.update in FOLLOWING:
+            objects = followed(objects, tracks())
         return CarriedPrior(
             update=self.config.update,
             age_s=age_s,
-            objects=carried(keyframe.objects, motion, elapsed_s=age_s),
+            objects=objects,
             start=keyframe.objects,
             heatmap=keyframe.heatmap,
             transform=keyframe.transform,

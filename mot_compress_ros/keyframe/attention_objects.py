@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ _COLUMNS: dict[str, tuple[type[np.generic], tuple[int, ...]]] = {
     'velocities_px_s': (np.float64, (2,)),
     'position_std_px': (np.float64, ()),
     'velocity_std_px_s': (np.float64, ()),
+    'track_ids': (np.int64, ()),
 }
 
 
@@ -34,6 +35,7 @@ class PriorObjects:
         velocities_px_s: (N, 2) float64, of the centre; 0 where it is not known.
         position_std_px: (N,) float64, standard deviation of the centre's place, each way.
         velocity_std_px_s: (N,) float64, of its velocity.
+        track_ids: (N,) int64, ids of their tracks; 0 for none, which is the default.
 
     Raises:
         InvalidDataError: a shape or count is wrong.
@@ -45,9 +47,12 @@ class PriorObjects:
     velocities_px_s: Float64Array
     position_std_px: Float64Array
     velocity_std_px_s: Float64Array
+    track_ids: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def __post_init__(self) -> None:
         n = len(self.boxes_xyxy_px)
+        if not len(self.track_ids):
+            object.__setattr__(self, 'track_ids', np.zeros(n, np.int64))
         for name, (dtype, row) in _COLUMNS.items():
             object.__setattr__(self, name, _column(getattr(self, name), dtype, (n, *row), name))
 
@@ -118,4 +123,22 @@ def carried(objects: PriorObjects, homography: Float64Array, *, elapsed_s: float
         velocities_px_s=np.einsum('nij,nj->ni', local.derivative, objects.velocities_px_s),
         position_std_px=std * local.scale,
         velocity_std_px_s=objects.velocity_std_px_s * local.scale,
+        track_ids=objects.track_ids,
     )
+
+
+def followed(objects: PriorObjects, tracks: PriorObjects) -> PriorObjects:
+    """The `objects`, where their tracks are among `tracks`, as those say; the order stays.
+
+    The score stays the teacher's. `tracks` have ids, in any order.
+    """
+    order = np.argsort(tracks.track_ids)
+    ids = tracks.track_ids[order]
+    place = np.minimum(np.searchsorted(ids, objects.track_ids), max(len(ids) - 1, 0))
+    known = np.flatnonzero((objects.track_ids > 0) & (len(ids) > 0))
+    known = known[ids[place[known]] == objects.track_ids[known]]
+    source = order[place[known]]
+    columns = {f.name: np.array(getattr(objects, f.name)) for f in fields(objects)}
+    for name in ('boxes_xyxy_px', 'velocities_px_s', 'position_std_px', 'velocity_std_px_s'):
+        columns[name][known] = getattr(tracks, name)[source]
+    return PriorObjects(**columns)

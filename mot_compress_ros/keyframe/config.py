@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from mot_compress_ros.options import option
 
 MODES = ('fixed', 'adaptive', 'deadline', 'async', 'off')
-UPDATES = ('render', 'shift', 'still', 'off')
+UPDATES = ('render', 'shift', 'still', 'follow', 'off')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +70,8 @@ class KeyframeConfig:
         'render',
         "how the teacher's heat map is carried to a later frame. render: a gaussian for each "
         'object, moved at its velocity; shift: a piece of the heat map for each object, moved; '
-        'still: the heat map as it was; off: the student is told nothing',
+        'still: the heat map as it was; follow: as render, where the tracker expects the objects '
+        'by now; off: the student is told nothing',
         choices=UPDATES,
         read_only=False,
     )

@@ -153,6 +153,24 @@ class Tracker:
             self.dropped += dropped
         return outcome
 
+    def expected(
+        self, *, stamp_ns: int, camera_motion: NDArray[np.floating] | None = None
+    ) -> TrackStore:
+        """The tracks where they are expected at a coming frame; changes nothing.
+
+        Args:
+            stamp_ns: of the frame.
+            camera_motion: as in `update`.
+
+        Raises:
+            InvalidDataError: as `update` does.
+        """
+        if camera_motion is not None:
+            camera_motion = checked_homography(camera_motion)
+        dt_periods = self._periods_since_last(int(stamp_ns))
+        known = life.remembered(self._store, self._config, stamp_ns=int(stamp_ns))
+        return life.moved(known, dt_periods=dt_periods, camera_motion=camera_motion)
+
     def latest_hits(self, *, stamp_ns: int) -> TrackStore | None:
         """The tracks as they were after the frame at `stamp_ns` that its latest detections showed.
 

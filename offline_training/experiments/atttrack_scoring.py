@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stderr
 from dataclasses import dataclass, replace
 import functools
 import hashlib
@@ -135,7 +136,9 @@ def evaluated(site: Site, arm: Arm, judging: Judging) -> dict[str, Any]:
     if not path.exists():
         parser = argparse.ArgumentParser(prog='evaluate')
         evaluate.add_arguments(parser)
-        with as_typed(words):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        log = path.with_suffix('.log').open('w', encoding='utf-8')
+        with log, redirect_stderr(log), as_typed(words):
             report = evaluate.evaluate(parser.parse_args(words[1:]))
         if report['failed']:
             name, error = next(iter(report['failed'].items()))

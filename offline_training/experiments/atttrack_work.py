@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from mot_compress_ros.console import complain
+from mot_compress_ros.console import complain, ProgressLine
 from offline_training.experiments.atttrack_paper import Arm
 from offline_training.experiments.atttrack_plan import arms_of, Training, trainings_for
 from offline_training.experiments.atttrack_scoring import (
@@ -93,9 +93,11 @@ def score_all(sites: Mapping[str, Site], judging: Judging) -> dict[tuple[str, Ar
     """
     planned = all_to_score(sites)
     reports = {}
-    for done, (site, arm) in enumerate(planned):
-        complain(f'[{done + 1}/{len(planned)}] {arm.label}')
-        reports[site.halves.folder, arm] = evaluated(site, arm, judging)
+    with ProgressLine(len(planned)) as line:
+        for done, (site, arm) in enumerate(planned):
+            line.update(done, lambda arm=arm: f'score {arm.label}')  # type: ignore[misc]
+            reports[site.halves.folder, arm] = evaluated(site, arm, judging)
+        line.update(len(planned), lambda: 'scored')
     turns: dict[tuple[Path, Arm], list[float]] = {}
     for site, _ in by_site(sites):
         mine = [arm for s, arm in planned if s.halves == site.halves]

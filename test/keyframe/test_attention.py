@@ -331,3 +331,43 @@ def test_a_network_finds_a_dim_object_where_it_is_told_to_look(tmp_path, update)
     assert told.class_ids.tolist() == [2]
     assert len(told_wrong) == 0
     assert len(alone) == 0
+
+
+def test_objects_that_have_tracks_are_where_those_are():
+    prior = attention(
+        of=objects([(20, 20), (60, 40), (100, 60)], track_ids=[7, 0, 9]), update='follow'
+    )
+    tracks = objects(
+        [(103, 61), (1, 1), (22, 25)],
+        track_ids=[9, 4, 7],
+        position_std_px=np.array([3.0, 1.0, 2.0]),
+        scores=np.zeros(3),
+    )
+    found = prior.prior(stamp_ns=PERIOD_NS, tracks=lambda: tracks)
+    np.testing.assert_allclose(found.objects.centres_px, [(22, 25), (60, 40), (103, 61)])
+    np.testing.assert_allclose(found.objects.position_std_px, [2, 0, 3])
+    np.testing.assert_allclose(found.objects.scores, 0.8)  # the teacher's
+    np.testing.assert_array_equal(found.objects.track_ids, [7, 0, 9])
+
+
+def test_tracks_are_asked_for_by_who_follows_them_alone():
+    def tracks():
+        raise AssertionError('nobody should ask')
+
+    for update in ('render', 'shift', 'still'):
+        prior = attention(of=objects([(20, 20)]), update=update)
+        assert prior.prior(stamp_ns=PERIOD_NS, tracks=tracks) is not None
+    nobody = attention(of=objects([(20, 20)], track_ids=[3]), update='follow')
+    alone = nobody.prior(stamp_ns=PERIOD_NS, tracks=PriorObjects.empty)
+    np.testing.assert_allclose(alone.objects.centres_px, [(20, 20)])
+
+
+def test_the_motion_to_a_frame_may_be_told_beforehand():
+    told, beforehand = (attention(of=objects([(20, 20)])) for _ in range(2))
+    told.moved(shift_by(4), stamp_ns=PERIOD_NS)
+    wanted = told.prior(stamp_ns=PERIOD_NS)
+    found = beforehand.prior(stamp_ns=PERIOD_NS, homography=shift_by(4))
+    np.testing.assert_allclose(found.objects.centres_px, wanted.objects.centres_px)
+    assert beforehand.prior(stamp_ns=PERIOD_NS).objects.centres_px[0, 0] == 20
+    assert beforehand.age_s(PERIOD_NS) == pytest.approx(PERIOD_NS / 1e9)
+    assert Attention(KeyframeConfig()).age_s(0) is None

@@ -15,6 +15,14 @@ from mot_compress_ros.keyframe.updates.still import still
 
 Update = Callable[[Carried, Canvas], Painting]
 
-UPDATES: Mapping[str, Update] = {'render': render, 'shift': shift, 'still': still}
+UPDATES: Mapping[str, Update] = {
+    'render': render,
+    'shift': shift,
+    'still': still,
+    'follow': render,  # at other places: see FOLLOWING
+}
+# Members whose objects are where the tracker expects them now, with all that it saw since the
+# keyframe; the others' move on from the keyframe by themselves, as in AttTrack.
+FOLLOWING = frozenset({'follow'})
 
-__all__ = ['UPDATES', 'Canvas', 'Carried', 'Painting', 'Update']
+__all__ = ['FOLLOWING', 'UPDATES', 'Canvas', 'Carried', 'Painting', 'Update']

@@ -18,6 +18,9 @@ from mot_compress_ros.networks.heads import HEADS
 
 HIDDEN = 16
 KERNEL = 5  # cells: a prior that is 2 cells beside its object still reaches it
+# Of the first weights: the planes are small numbers in few cells, and what torch draws by default,
+# 0.05, would make next to nothing of them.
+FIRST_STD = 0.3
 TRUST = 2  # planes beside the heat maps: age and uncertainty
 
 
@@ -29,6 +32,7 @@ class Gate(Fusion):
         planes = self.prior_planes(n_class)
         first = nn.Conv2d(planes, HIDDEN, KERNEL, padding=KERNEL // 2, bias=False)
         last = nn.Conv2d(HIDDEN, 2 * channels, 1, bias=False)
+        nn.init.normal_(first.weight, std=FIRST_STD)
         nn.init.zeros_(last.weight)
         self.layers = nn.Sequential(first, nn.SiLU(inplace=True), last)
 

@@ -26,7 +26,7 @@ from offline_training.recipes import read_recipe
 from offline_training.synthetic import generate, SceneConfig
 from offline_training.synthetic.writers import WriteOptions, WRITERS
 
-FRAMES = 28
+FRAMES = 36  # of the halves of two, 33 are a turn at K = 11
 
 
 @pytest.fixture(scope='session')
@@ -47,7 +47,7 @@ def sequences(tmp_path_factory):
 def tiny(tmp_path_factory):
     """The small preset, smaller still: 160 x 96, two steps, the narrowest networks."""
     content = yaml.safe_load(PRESETS['small'].read_text())
-    content |= {'input_size': '160x96', 'speed': {'frames': 16, 'repeats': 1}}
+    content |= {'input_size': '160x96', 'speed': {'frames': 24, 'repeats': 1}}
     for network in content['networks'].values():
         network |= {'head_channels': 8, 'embedding_dim': 8}
         network['width'] /= 4

@@ -111,7 +111,7 @@ def test_efm_brings_two_spaces_together():
         return torch.nn.functional.cosine_similarity(student, teacher)
 
     before = cosines().mean()
-    for _ in range(150):
+    for _ in range(400):
         optimizer.zero_grad()
         criterion(own, batch, Lesson(taught=taught, pivots=pivots))['total'].backward()
         optimizer.step()
