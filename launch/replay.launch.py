@@ -27,7 +27,15 @@ from mot_compress_ros.ros.launch_arguments import (
 )
 
 PACKAGE = 'mot_compress_ros'
-PASSED_ON = ('model', 'teacher', 'params_file', 'namespace', 'log_level')
+PASSED_ON = (
+    'model',
+    'teacher',
+    'keyframe_mode',
+    'keyframe_interval',
+    'params_file',
+    'namespace',
+    'log_level',
+)
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -71,6 +79,17 @@ def generate_launch_description() -> LaunchDescription:
                 'teacher',
                 default_value='',
                 description='Model bundle that runs on keyframes: a folder, or a name in models/.',
+            ),
+            DeclareLaunchArgument(
+                'keyframe_mode',
+                default_value='',
+                choices=['', 'fixed', 'adaptive', 'deadline', 'async', 'off'],
+                description='When the teacher runs; parameter keyframe.mode in docs/node.md.',
+            ),
+            DeclareLaunchArgument(
+                'keyframe_interval',
+                default_value='',
+                description='Frames from one teacher frame to the next, a whole number.',
             ),
             DeclareLaunchArgument(
                 'params_file',

@@ -31,6 +31,17 @@ def generate_launch_description() -> LaunchDescription:
                 description='Model bundle that runs on keyframes: a folder, or a name in models/.',
             ),
             DeclareLaunchArgument(
+                'keyframe_mode',
+                default_value='',
+                choices=['', 'fixed', 'adaptive', 'deadline', 'async', 'off'],
+                description='When the teacher runs; parameter keyframe.mode in docs/node.md.',
+            ),
+            DeclareLaunchArgument(
+                'keyframe_interval',
+                default_value='',
+                description='Frames from one teacher frame to the next, a whole number.',
+            ),
+            DeclareLaunchArgument(
                 'cameras',
                 default_value='',
                 description='Camera name, or names as a YAML list, such as "[front, rear]".',

@@ -58,6 +58,8 @@ def build_pipeline(
             config=config,
             health=health,
         )
+        if live and supervised and config.keyframe.mode == 'async':
+            student.work_apart(urgent=True)
         pipeline.warm_up()
     except BaseException:
         if supervised:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 import threading
@@ -23,29 +23,38 @@ class Percentiles:
 
 
 class Lap:
-    """A stage that is being timed."""
+    """A stage that is being timed by `clock` (ns)."""
 
-    def __init__(self) -> None:
-        self._start_ns = time.perf_counter_ns()
+    def __init__(self, clock: Callable[[], int] = time.perf_counter_ns) -> None:
+        self._clock = clock
+        self._start_ns = clock()
 
     @property
     def ms(self) -> float:
         """Milliseconds since it began."""
-        return (time.perf_counter_ns() - self._start_ns) / 1e6
+        return (self._clock() - self._start_ns) / 1e6
 
 
 class Health:
-    """Durations per stage over a sliding window, and counters since the start. Thread-safe."""
+    """Durations per stage over a sliding window, and counters since the start. Thread-safe.
 
-    def __init__(self, *, window: int = 300) -> None:
+    Args:
+        window: how many durations of a stage are kept.
+        clock: nanoseconds that never go back; another one where time itself is simulated.
+    """
+
+    def __init__(
+        self, *, window: int = 300, clock: Callable[[], int] = time.perf_counter_ns
+    ) -> None:
+        self._clock = clock
         self._lock = threading.Lock()
         self._samples_ms: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=window))
         self._counters: Counter[str] = Counter()
 
     @contextmanager
     def stage(self, name: str) -> Iterator[Lap]:
-        """Time the body by the monotonic clock and record it under `name`."""
-        lap = Lap()
+        """Time the body and record it under `name`."""
+        lap = Lap(self._clock)
         try:
             yield lap
         finally:

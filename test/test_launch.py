@@ -16,7 +16,7 @@ from mot_compress_ros.ros.launch_arguments import (
     play_environment,
     replay_transport,
 )
-from mot_compress_ros.ros.parameters import build_options
+from mot_compress_ros.ros.parameters import build_options, parameter_options
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = sorted((ROOT / 'launch').glob('*.launch.py'))
@@ -24,6 +24,8 @@ ARGUMENTS = {
     'tracker.launch.py': {
         'model',
         'teacher',
+        'keyframe_mode',
+        'keyframe_interval',
         'cameras',
         'image_transport',
         'params_file',
@@ -41,6 +43,8 @@ ARGUMENTS = {
         'image_transport',
         'model',
         'teacher',
+        'keyframe_mode',
+        'keyframe_interval',
         'params_file',
         'namespace',
         'log_level',
@@ -135,6 +139,8 @@ def test_arguments_left_empty_leave_the_parameter_file_alone():
         ('model', '2026', '2026'),
         ('teacher', 'models/teacher', 'models/teacher'),
         ('image_transport', 'compressed', 'compressed'),
+        ('keyframe_mode', 'off', 'off'),
+        ('keyframe_interval', '12', 12),
         ('use_sim_time', 'true', True),
         ('use_sim_time', 'false', False),
         ('autostart', 'false', False),
@@ -144,9 +150,26 @@ def test_arguments_left_empty_leave_the_parameter_file_alone():
 )
 def test_an_argument_becomes_a_parameter(argument: str, text: str, value: object):
     arguments = given('tracker.launch.py', **{argument: text})
-    assert node_parameters(arguments) == {argument: value}
-    legal = {name: v for name, v in {argument: value}.items() if name != 'use_sim_time'}
+    name = argument.replace('keyframe_', 'keyframe.')
+    assert node_parameters(arguments) == {name: value}
+    legal = {} if argument == 'use_sim_time' else {name: value}
     build_options(legal)  # ROS's own parameter aside, the node knows it
+
+
+@pytest.mark.parametrize('text', ['often', '-3', '2.5', '1e1', ' 6'])
+def test_an_interval_that_is_no_whole_number_is_refused(text: str):
+    with pytest.raises(InvalidOptionError, match='keyframe_interval:=.*whole number of frames'):
+        node_parameters(given('tracker.launch.py', keyframe_interval=text))
+
+
+def test_the_modes_of_the_launch_files_are_those_of_the_parameter(tree: ast.Module):
+    (declared,) = (
+        call
+        for call in calls(tree, 'DeclareLaunchArgument')
+        if first_string(call) == 'keyframe_mode'
+    )
+    (choices,) = (k.value for k in declared.keywords if k.arg == 'choices')
+    assert ast.literal_eval(choices) == ['', *parameter_options()['keyframe.mode'].choices]
 
 
 @pytest.mark.parametrize('text', ['5', '[1, 2]', '{front: 1}', '[front', 'true', ' '])

@@ -80,7 +80,7 @@ class KeyframeConfig:
     )
     worker: str = option(
         'auto',
-        'async: where the teacher works. thread: in this process, for a GPU; process: in its own, '
+        'where a live teacher works. thread: in this process, for a GPU; process: in its own, '
         'for a CPU; auto: by the device',
         choices=('auto', 'thread', 'process'),
     )

@@ -1,10 +1,11 @@
-"""The ROS endpoints of one camera: images in; tracks, class names and debug images out."""
+"""The ROS endpoints of one camera: images in; tracks, their source, class names, pictures out."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TypeAlias
 
+from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.event_handler import (
     QoSMessageLostInfo,
     QoSRequestedIncompatibleQoSInfo,
@@ -18,7 +19,9 @@ from vision_msgs.msg import Detection2DArray, LabelInfo
 
 from mot_compress_ros.datatypes import Frame, Tracks
 from mot_compress_ros.drawing import draw_tracks
+from mot_compress_ros.frame_source import FrameSource, SourceLog
 from mot_compress_ros.ros import conversions, qos
+from mot_compress_ros.ros.inference_info import InferenceInfo, to_message
 from mot_compress_ros.ros.monitor import CameraMonitor
 
 ImageMessage: TypeAlias = Image | CompressedImage
@@ -33,6 +36,7 @@ class CameraPort:
         is_compressed: whether compressed images are subscribed.
         class_names: names in order of class id.
         session: part of every track id that changes from one configuration to the next.
+        has_teacher: whether the debug image is to say which network saw the frame.
         receive: called with (camera, message) by the executor; must return at once.
     """
 
@@ -44,6 +48,7 @@ class CameraPort:
         is_compressed: bool,
         class_names: tuple[str, ...],
         session: str,
+        has_teacher: bool,
         receive: Callable[[str, ImageMessage], None],
     ) -> None:
         self.camera = camera
@@ -52,6 +57,8 @@ class CameraPort:
         self.debug_images_drawn = 0
         self._class_names = class_names
         self._session = session
+        self._node_name = node.get_name()
+        self._sources = SourceLog() if has_teacher else None
         # As image_transport does it: the base name is what a user remaps.
         base = node.resolve_topic_name(f'{camera}/image_raw')
         self._receive = receive
@@ -72,6 +79,12 @@ class CameraPort:
             qos.tracks(),
             qos_overriding_options=qos.overridable(),
         )
+        self._inference_info = node.create_lifecycle_publisher(
+            DiagnosticArray,
+            f'{camera}/inference_info',
+            qos.inference_info(),
+            qos_overriding_options=qos.overridable(),
+        )
         self._debug_image = node.create_lifecycle_publisher(
             Image,
             f'{camera}/debug_image',
@@ -87,8 +100,10 @@ class CameraPort:
         """Publish the class names; latched, so once is enough."""
         self._label_info.publish(message)
 
-    def publish(self, frame: Frame, tracks: Tracks, *, header: Header) -> None:
-        """Publish the tracks of a frame, and the picture of them if somebody looks at it."""
+    def publish(
+        self, frame: Frame, tracks: Tracks, info: InferenceInfo, *, header: Header
+    ) -> None:
+        """Publish the tracks of a frame, and their source and picture if somebody looks at it."""
         self._tracks.publish(
             conversions.to_detection_array(
                 tracks,
@@ -98,9 +113,14 @@ class CameraPort:
                 session=self._session,
             )
         )
+        if self._inference_info.get_subscription_count() > 0:
+            self._inference_info.publish(
+                to_message(info, header=header, node=self._node_name, camera=self.camera)
+            )
+        source = self._source(tracks, info)
         if self._debug_image.get_subscription_count() > 0:
             bgr = frame.image if frame.color_order == 'bgr' else frame.image[..., ::-1]
-            drawn = draw_tracks(bgr, tracks, self._class_names, caption=self.camera)
+            drawn = draw_tracks(bgr, tracks, self._class_names, caption=self.camera, source=source)
             self.debug_images_drawn += 1
             self._debug_image.publish(conversions.to_image(drawn, header=header))
 
@@ -108,8 +128,18 @@ class CameraPort:
         """Take the endpoints off the graph."""
         node.destroy_subscription(self._subscription)
         node.destroy_lifecycle_publisher(self._tracks)
+        node.destroy_lifecycle_publisher(self._inference_info)
         node.destroy_lifecycle_publisher(self._debug_image)
         node.destroy_publisher(self._label_info)
+
+    def _source(self, tracks: Tracks, info: InferenceInfo) -> FrameSource | None:
+        """What the picture says of the network; followed whether or not somebody looks."""
+        if self._sources is None:
+            return None
+        age_s = None if info.prior_age_ms is None else info.prior_age_ms / 1e3
+        return self._sources.note(
+            stamp_ns=tracks.stamp_ns, network=tracks.source, teacher_age_s=age_s
+        )
 
     def _hear(self, message: ImageMessage) -> None:
         self.incompatible_qos = ''  # whoever sends this one agrees

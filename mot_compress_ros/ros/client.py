@@ -56,6 +56,7 @@ class TrackerClient:
     Attributes:
         tracks: every array received, by camera.
         label_info: the class names received, by camera.
+        inference_info: every source received, by camera; see `watch_inference_info`.
         debug_images: the last debug image, by camera; see `watch_debug_image`.
         diagnostics: the last status of each name.
     """
@@ -76,6 +77,7 @@ class TrackerClient:
         self._check: Callable[[], None] = lambda: None
         self.tracks: dict[str, list[Detection2DArray]] = {camera: [] for camera in cameras}
         self.label_info: dict[str, LabelInfo] = {}
+        self.inference_info: dict[str, list[DiagnosticArray]] = {c: [] for c in cameras}
         self.debug_images: dict[str, Image] = {}
         self.diagnostics: dict[str, DiagnosticStatus] = {}
         self._context = Context()
@@ -113,6 +115,11 @@ class TrackerClient:
     def watch_debug_image(self, camera: str) -> Callable[[], None]:
         """Subscribe a camera's debug image, which makes the node draw it; returns the way out."""
         return self._listen(f'{self._base}/{camera}/debug_image', Image, self._keep_debug_image)
+
+    def watch_inference_info(self, camera: str) -> Callable[[], None]:
+        """Subscribe which network the tracks of a camera come from; returns the way out."""
+        topic = f'{self._base}/{camera}/inference_info'
+        return self._listen(topic, DiagnosticArray, self._keep_inference_info)
 
     @contextmanager
     def watching(self, check: Callable[[], None]) -> Iterator[None]:
@@ -316,6 +323,9 @@ class TrackerClient:
 
     def _keep_tracks(self, camera: str, message: Detection2DArray) -> None:
         self.tracks[camera].append(message)
+
+    def _keep_inference_info(self, camera: str, message: DiagnosticArray) -> None:
+        self.inference_info[camera].append(message)
 
     def _keep_label_info(self, camera: str, message: LabelInfo) -> None:
         self.label_info[camera] = message

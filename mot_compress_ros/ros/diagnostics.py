@@ -23,6 +23,7 @@ from mot_compress_ros.ros.session import TrackingSession
 _EXPECTED = (
     *('frames_bad', 'frames_dropped', 'late_frames', 'tracker_resets', 'resolution_changes'),
     *('detections_dropped', 'camera_motion_unknown', 'rotations_left_out', 'rotation_restarts'),
+    *('keyframes', 'late_results', 'late_results_refused', 'late_frames_replayed'),
 )
 _GRAVITY = (Level.OK, Level.WARN, Level.STALE, Level.ERROR)
 
@@ -71,8 +72,13 @@ class Diagnostics:
         if self._node.get_parameter('use_sim_time').value and now == Time():
             return Level.ERROR, 'use_sim_time is on but nobody publishes /clock'
         worst = max(cameras, key=lambda status: _GRAVITY.index(_level(status)))
-        if _level(worst) is not Level.OK:
+        if _level(worst) not in (Level.OK, Level.WARN):
             return _level(worst), f'{worst.hardware_id}: {worst.message}'
+        warnings = [session.teacher_trouble] if session.teacher_trouble else []
+        if _level(worst) is Level.WARN:
+            warnings.append(f'{worst.hardware_id}: {worst.message}')
+        if warnings:
+            return Level.WARN, '; '.join(warnings)
         return Level.OK, f'tracking {len(cameras)} camera(s) with {session.pipeline.student.name}'
 
     def _camera_status(
@@ -151,18 +157,35 @@ def _session_values(session: TrackingSession) -> dict[str, object]:
         'model': pipeline.student.name,
         'model_sha256': pipeline.student.manifest.weights_sha256,
         'backend': pipeline.student.backend.name,
-        'teacher': '',
-        'teacher_sha256': '',
         'session': session.identity,
         'cameras': ', '.join(session.ports),
+        **_teacher_values(session),
     }
-    if pipeline.teacher is not None:
-        values['teacher'] = pipeline.teacher.name
-        values['teacher_sha256'] = pipeline.teacher.manifest.weights_sha256
     counters = session.health.counters()
     for name in sorted({*counters, *_EXPECTED}):
         values[name] = counters.get(name, 0)
     return {**values, **_latency_values(session.health)}
+
+
+def _teacher_values(session: TrackingSession) -> dict[str, object]:
+    """Of the teacher and of the keyframes; without a teacher its keys are few and empty."""
+    teacher = session.pipeline.teacher
+    if teacher is None:
+        return {'teacher': '', 'teacher_sha256': '', 'keyframe_mode': 'off'}
+    return {
+        'teacher': teacher.name,
+        'teacher_sha256': teacher.manifest.weights_sha256,
+        'teacher_state': teacher.state.value,
+        'teacher_worker': teacher.worker_name,
+        'teacher_failures': teacher.failures,
+        'teacher_timeouts': teacher.timeouts,
+        'teacher_restarts': teacher.restarts,
+        'teacher_reason': teacher.reason,
+        'keyframe_mode': session.config.keyframe.mode,
+        'keyframe_ratio': session.keyframe_ratio.lately,
+        'keyframe_ratio_overall': session.keyframe_ratio.overall,
+        **{f'keyframe.{name}': value for name, value in session.schedule_values.items()},
+    }
 
 
 def _latency_values(health: Health) -> dict[str, object]:

@@ -18,13 +18,14 @@ _SWITCHES = ('use_sim_time', 'autostart')
 _COMPRESSED = '/compressed'
 
 
-def node_parameters(arguments: Mapping[str, str]) -> dict[str, str | bool | list[str]]:
+def node_parameters(arguments: Mapping[str, str]) -> dict[str, str | bool | int | list[str]]:
     """Parameters of the node that the arguments set.
 
     Raises:
-        InvalidOptionError: `cameras` is neither a name nor a YAML list of names.
+        InvalidOptionError: `cameras` is neither a name nor a YAML list of names, or
+            `keyframe_interval` no whole number.
     """
-    parameters: dict[str, str | bool | list[str]] = {}
+    parameters: dict[str, str | bool | int | list[str]] = {}
     for name in _TEXTS:
         if arguments[name]:
             parameters[name] = arguments[name]
@@ -33,6 +34,10 @@ def node_parameters(arguments: Mapping[str, str]) -> dict[str, str | bool | list
             parameters[name] = arguments[name] == 'true'
     if arguments['cameras']:
         parameters['cameras'] = _cameras(arguments['cameras'])
+    if arguments['keyframe_mode']:
+        parameters['keyframe.mode'] = arguments['keyframe_mode']
+    if arguments['keyframe_interval']:
+        parameters['keyframe.interval'] = _whole('keyframe_interval', arguments)
     return parameters
 
 
@@ -61,6 +66,13 @@ def play_command(arguments: Mapping[str, str]) -> list[str]:
 def play_environment(present: Mapping[str, str], *, profile: str) -> dict[str, str]:
     """Variables to add for the player: its large images are lost in Fast DDS's default memory."""
     return {} if PROFILE_VARIABLE in present else {PROFILE_VARIABLE: profile}
+
+
+def _whole(name: str, arguments: Mapping[str, str]) -> int:
+    text = arguments[name]
+    if not text.isdecimal():
+        raise InvalidOptionError(f'{name}:={text}: expected a whole number of frames, such as 6')
+    return int(text)
 
 
 def _cameras(text: str) -> list[str]:

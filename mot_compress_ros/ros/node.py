@@ -81,8 +81,9 @@ class MotTrackerNode(LifecycleNode):
             return FAILURE
         self._diagnostics.last_error = ''
         self._timer.timer_period_ns = int(options.diagnostics_period_s * 1e9)
-        student = self._session.pipeline.student
-        self.get_logger().info(f'configured: {student.name} on {student.backend.name}')
+        student, teacher = self._session.pipeline.student, self._session.pipeline.teacher
+        beside = f'; teacher {teacher.name} in {teacher.worker_name}' if teacher else ''
+        self.get_logger().info(f'configured: {student.name} on {student.backend.name}{beside}')
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -131,7 +132,6 @@ class MotTrackerNode(LifecycleNode):
     def _release(self) -> None:
         session, self._session = self._session, None
         if session is not None:
-            session.stop()
             session.close()
         del session
         gc.collect()  # a network is full of reference cycles; its memory is wanted back now

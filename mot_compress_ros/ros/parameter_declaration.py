@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 import sys
 
@@ -29,13 +29,16 @@ def declare_parameters(node: Node) -> None:
         rclpy.exceptions.ParameterException: a value given at start has the wrong type or range.
         InvalidOptionError: a value given at start is not legal, or its name is unknown.
     """
+    # rclpy has no public name for what the command line and parameter files say.
+    given: dict[str, Parameter] = node._parameter_overrides
+    given.update({p.name: p for p in _as_meant(list(given.values()))})
     info = parameter_options()[PRESET]
     preset = node.declare_parameter(PRESET, info.default, _descriptor(info)).value
     for info in parameter_options(preset).values():
         if info.name != PRESET:
             default = list(info.default) if isinstance(info.default, tuple) else info.default
             node.declare_parameter(info.name, default, _descriptor(info))
-    _refuse_unknown(node)
+    _refuse_unknown(node, given)
     build_options(read_parameters(node))
 
 
@@ -55,13 +58,23 @@ def guard_parameters(node: Node, *, is_configured: Callable[[], bool]) -> None:
         )
         return SetParametersResult(successful=not reason, reason=reason)
 
+    node.add_pre_set_parameters_callback(_as_meant)
     node.add_on_set_parameters_callback(check)
 
 
-def _refuse_unknown(node: Node) -> None:
+def _as_meant(parameters: Sequence[Parameter]) -> list[Parameter]:
+    """The same, with `off` where YAML, of files and of `ros2 param set`, has made false of it."""
+    known = parameter_options()
+    return [
+        Parameter(p.name, value='off')
+        if p.value is False and p.name in known and 'off' in known[p.name].choices
+        else p
+        for p in parameters
+    ]
+
+
+def _refuse_unknown(node: Node, given: Mapping[str, Parameter]) -> None:
     """ROS drops a value nobody declares without a word, so a typo would pass for a setting."""
-    # rclpy has no public name for what the command line and parameter files say.
-    given: dict[str, Parameter] = node._parameter_overrides
     for name in given:
         # Those of QoS are declared with their topics, when the node is configured.
         if not node.has_parameter(name) and not name.startswith('qos_overrides.'):

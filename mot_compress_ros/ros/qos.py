@@ -47,6 +47,11 @@ def tracks() -> QoSProfile:
     return _keep_last(10, QoSReliabilityPolicy.RELIABLE)
 
 
+def inference_info() -> QoSProfile:
+    """As the tracks: there is one message for each of theirs."""
+    return tracks()
+
+
 def label_info() -> QoSProfile:
     """Latched: a late subscriber gets the class names too."""
     return _keep_last(1, QoSReliabilityPolicy.RELIABLE, latched=True)

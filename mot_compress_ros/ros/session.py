@@ -6,7 +6,7 @@ each camera, decodes, tracks and publishes; nobody else touches the pipeline whi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 import threading
 import time
@@ -21,9 +21,11 @@ from mot_compress_ros.health import Health
 from mot_compress_ros.pipeline import PipelineConfig
 from mot_compress_ros.ros import conversions
 from mot_compress_ros.ros.camera_port import CameraPort, ImageMessage
+from mot_compress_ros.ros.inference_info import info_of
 from mot_compress_ros.ros.mailbox import Mailbox, Put
 from mot_compress_ros.ros.motion_port import MotionPort
 from mot_compress_ros.ros.parameters import NodeOptions
+from mot_compress_ros.ros.teacher_monitor import KeyframeRatio, TeacherMonitor
 from mot_compress_ros.ros.throttled_log import ThrottledLog
 
 
@@ -39,7 +41,10 @@ class TrackingSession:
     """A loaded, warm pipeline connected to its topics; the gate is closed until `start`.
 
     Attributes:
-        patience_s: how long `stop` waits for the frame in work.
+        patience_s: how long `stop` waits for the frame in work; a frame that hangs in the teacher
+            gets the teacher's time-out on top.
+        keyframe_ratio: how often results of the teacher are used.
+        schedule_values: what the schedule had to say after the latest step.
 
     Raises:
         MotCompressError: a model cannot be used; nothing is left behind on the graph.
@@ -63,6 +68,11 @@ class TrackingSession:
         # Ids begin at 1 again after a cleanup or a restart; with this they still differ.
         self.identity = uuid.uuid4().hex[:8]
         self._config = self._applied = config  # wanted, and in use by the worker
+        self.keyframe_ratio = KeyframeRatio()
+        self.schedule_values: Mapping[str, object] = {}
+        self._teacher_monitor = TeacherMonitor(timeout_s=config.keyframe.timeout_s)
+        if self.pipeline.teacher is not None:
+            self.patience_s += config.keyframe.timeout_s
         self._mailbox: Mailbox[Received] = Mailbox(options.cameras)
         self._frame_indices = dict.fromkeys(options.cameras, 0)
         self._published: dict[str, Tracks] = {}  # the latest of each camera
@@ -73,6 +83,7 @@ class TrackingSession:
             self.motion.open()
             for camera in options.cameras:
                 self.ports[camera] = self._open_port(camera)
+            self._take_note()
         except Exception:
             self.close()
             raise
@@ -84,6 +95,7 @@ class TrackingSession:
             is_compressed=self.options.image_transport == 'compressed',
             class_names=self.pipeline.class_names,
             session=self.identity,
+            has_teacher=self.pipeline.teacher is not None,
             receive=self.receive,
         )
         self._publish_label_info(port)
@@ -97,6 +109,16 @@ class TrackingSession:
                 stamp=self._node.get_clock().now().to_msg(),
             )
         )
+
+    @property
+    def config(self) -> PipelineConfig:
+        """The options that are wanted; the worker takes them over with its next frame."""
+        return self._config
+
+    @property
+    def teacher_trouble(self) -> str:
+        """Why the student is alone though there is a teacher; '' where it is not."""
+        return self._teacher_monitor.trouble
 
     @property
     def is_running(self) -> bool:
@@ -131,11 +153,16 @@ class TrackingSession:
             self._publish_label_info(port)
 
     def close(self) -> None:
-        """Take the topics off the graph, end the teacher; the session is of no use after that."""
-        self.pipeline.close()
-        self.motion.close()
-        for port in self.ports.values():
-            port.destroy(self._node)
+        """End all work, take the topics off the graph; the session is of no use after that."""
+        try:
+            # First of all: a frame that hangs in the teacher is the student's from here on.
+            self.pipeline.close()
+            self.stop()
+            self.pipeline.close()  # it may have come back in between
+        finally:
+            self.motion.close()
+            for port in self.ports.values():
+                port.destroy(self._node)
 
     def receive(self, camera: str, message: ImageMessage) -> None:
         """Keep the newest message of a camera; called by the executor."""
@@ -168,6 +195,19 @@ class TrackingSession:
                 self.ports[frame.camera].monitor.late()
             else:
                 self._publish(frame, tracks, batch[frame.camera])
+        self._take_note()
+
+    def _take_note(self) -> None:
+        """Keep for the diagnostics what only the thread that steps the pipeline may read."""
+        self.keyframe_ratio.note(self.health.counters())
+        self.schedule_values = dict(self.pipeline.schedule.diagnostics())
+        if self.pipeline.teacher is None:
+            return
+        news = self._teacher_monitor.note(self.pipeline.teacher)
+        if news and self.teacher_trouble:
+            self._log.warn_of('', news)
+        elif news:
+            self._node.get_logger().info(news)
 
     def _decode(self, camera: str, received: Received) -> Frame | None:
         self.health.record_ms('wait', 1e3 * (time.monotonic() - received.arrival_s))
@@ -200,7 +240,8 @@ class TrackingSession:
         port = self.ports[frame.camera]
         try:
             with self.health.stage('publish'):
-                port.publish(frame, tracks, header=received.message.header)
+                info = info_of(self.pipeline, tracks, camera=frame.camera)
+                port.publish(frame, tracks, info, header=received.message.header)
         except Exception as error:  # a middleware error, for instance
             self._fail(frame.camera, f'cannot publish: {type(error).__name__}: {error}')
             return

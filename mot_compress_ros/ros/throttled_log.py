@@ -38,7 +38,7 @@ class ThrottledLog:
         self._left_out: dict[tuple[str, str], int] = {}
 
     def warn_of(self, who: str, text: str) -> None:
-        """Warn of `text` on behalf of `who`, a camera for instance."""
+        """Warn of `text` on behalf of `who`, a camera for instance; '' for the node itself."""
         kind = (who, _NUMBER.sub('#', text))
         now = self._clock()
         if now - self._said.get(kind, -self._period_s) < self._period_s:
@@ -49,4 +49,5 @@ class ThrottledLog:
             self._left_out.clear()
         self._said[kind] = now
         again = self._left_out.pop(kind, 0)
-        self._logger.warning(f'{who}: {text}' + (f' ({again} more like this)' if again else ''))
+        said = f'{who}: {text}' if who else text
+        self._logger.warning(said + (f' ({again} more like this)' if again else ''))

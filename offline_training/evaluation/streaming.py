@@ -24,8 +24,8 @@ from mot_compress_ros.errors import InvalidDataError
 # Frame times are rounded to whole nanoseconds: what differs by less than this is the same moment.
 TIE_NS = 1_000
 
-# Index of a frame -> its tracks, and how long it took to make them (ns).
-Process = Callable[[int], tuple[Tracks, int]]
+# Index of a frame and when it is begun (ns) -> its tracks, and how long it took to make them (ns).
+Process = Callable[[int, int], tuple[Tracks, int]]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -36,6 +36,25 @@ class Output:
     begun_ns: int
     ready_ns: int
     tracks: Tracks
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeacherRun:
+    """What the teacher did with frame `frame_index`.
+
+    Attributes:
+        frame_index: of the frame.
+        begun_ns: when it got the frame.
+        due_ns: when its result was ready.
+        taken_ns: when the result was applied; None where the sequence had ended before.
+        beside: whether the student went on in the meantime.
+    """
+
+    frame_index: int
+    begun_ns: int
+    due_ns: int
+    taken_ns: int | None
+    beside: bool
 
 
 def frame_time_ns(index: float, fps: float) -> int:
@@ -51,7 +70,8 @@ def simulate(
     Args:
         n_frames: frames of the sequence; frame i comes at i / fps.
         fps: frames per second of the camera.
-        process: called for the frames that are not dropped, in order.
+        process: called for the frames that are not dropped, in order. A network that works beside
+            the worker may be played in it: it is told when each step begins.
         shrinking_tail: let a frame that has grown old pass and wait for the next one where that
             gives fresher outputs (section 3.3 of the paper). The runtime that the rule asks for is
             the mean so far, so nothing of the future is used.
@@ -70,7 +90,7 @@ def simulate(
         if index >= n_frames:
             break
         begun_ns = max(free_ns, frame_time_ns(index, fps))
-        tracks, duration_ns = process(index)
+        tracks, duration_ns = process(index, begun_ns)
         if duration_ns < 0:
             raise InvalidDataError(f'frame {index}: took {duration_ns} ns; expected 0 or more')
         free_ns, following, spent_ns = begun_ns + duration_ns, index + 1, spent_ns + duration_ns
@@ -78,6 +98,18 @@ def simulate(
             Output(frame_index=index, begun_ns=begun_ns, ready_ns=free_ns, tracks=tracks)
         )
     return outputs
+
+
+def in_time(n_frames: int, fps: float, process: Process) -> list[Output]:
+    """What a node would publish that is never late: each frame is begun and ready when it comes.
+
+    What `process` says that it took counts for nothing; what works beside it is as late as it is.
+    """
+    times_ns = [frame_time_ns(index, fps) for index in range(n_frames)]
+    return [
+        Output(frame_index=i, begun_ns=at_ns, ready_ns=at_ns, tracks=process(i, at_ns)[0])
+        for i, at_ns in enumerate(times_ns)
+    ]
 
 
 def _should_wait(tail: float, runtime: float) -> bool:
@@ -154,6 +186,9 @@ class Timing:
         age_ms: (U,) the same in time.
         latency_ms: (P,) from a frame's coming to its output.
         runtime_ms: (P,) from the beginning of the work to its output.
+        seconds: that the sequence lasts.
+        teacher_runs: frames that the teacher saw.
+        late_ms: (L,) of a teacher beside, from a frame's coming to the use of its result.
     """
 
     frames: int
@@ -164,6 +199,9 @@ class Timing:
     age_ms: NDArray[np.float64]
     latency_ms: NDArray[np.float64]
     runtime_ms: NDArray[np.float64]
+    seconds: float
+    teacher_runs: int
+    late_ms: NDArray[np.float64]
 
     def summary(self) -> dict[str, object]:
         """For JSON; a statistic of nothing is None."""
@@ -177,24 +215,41 @@ class Timing:
             'age_frames': _statistics(self.age_frames),
             'age_ms': _statistics(self.age_ms),
             'latency_ms': _statistics(self.latency_ms),
-            'runtime_ms': _statistics(self.runtime_ms),
+            'runtime_ms': _statistics(self.runtime_ms, tail=True),
+            'teacher_runs': self.teacher_runs,
+            'teacher_runs_per_s': self.teacher_runs / self.seconds if self.seconds else None,
+            'late_ms': _statistics(self.late_ms, tail=True),
         }
 
 
-def timing(outputs: Sequence[Output], used: Sequence[Output | None], fps: float) -> Timing:
+def timing(
+    outputs: Sequence[Output],
+    used: Sequence[Output | None],
+    fps: float,
+    *,
+    teacher_runs: Sequence[TeacherRun] = (),
+) -> Timing:
     """What `simulate` and `used_outputs` did with time; `used` has one entry per frame."""
     ages = [i - output.frame_index for i, output in enumerate(used) if output is not None]
-    in_time = sum(o.ready_ns <= frame_time_ns(o.frame_index + 1, fps) + TIE_NS for o in outputs)
+    n_in_time = sum(o.ready_ns <= frame_time_ns(o.frame_index + 1, fps) + TIE_NS for o in outputs)
     latency_ns = [o.ready_ns - frame_time_ns(o.frame_index, fps) for o in outputs]
+    late_ns = [
+        run.taken_ns - frame_time_ns(run.frame_index, fps)
+        for run in teacher_runs
+        if run.beside and run.taken_ns is not None
+    ]
     return Timing(
         frames=len(used),
         processed=len(outputs),
         empty=len(used) - len(ages),
-        missed=len(used) - in_time,
+        missed=len(used) - n_in_time,
         age_frames=np.array(ages, np.int64),
         age_ms=np.array(ages, np.float64) * 1e3 / fps,
         latency_ms=np.array(latency_ns, np.float64) / 1e6,
         runtime_ms=np.array([o.ready_ns - o.begun_ns for o in outputs], np.float64) / 1e6,
+        seconds=len(used) / fps,
+        teacher_runs=len(teacher_runs),
+        late_ms=np.array(late_ns, np.float64) / 1e6,
     )
 
 
@@ -209,10 +264,18 @@ def pool(timings: Sequence[Timing]) -> Timing:
         age_ms=np.concatenate([t.age_ms for t in timings]),
         latency_ms=np.concatenate([t.latency_ms for t in timings]),
         runtime_ms=np.concatenate([t.runtime_ms for t in timings]),
+        seconds=sum(t.seconds for t in timings),
+        teacher_runs=sum(t.teacher_runs for t in timings),
+        late_ms=np.concatenate([t.late_ms for t in timings]),
     )
 
 
-def _statistics(samples: NDArray[np.int64] | NDArray[np.float64]) -> dict[str, float] | None:
+def _statistics(
+    samples: NDArray[np.int64] | NDArray[np.float64], *, tail: bool = False
+) -> dict[str, float] | None:
     if not len(samples):
         return None
-    return {'mean': float(samples.mean()), 'p95': float(np.percentile(samples, 95))}
+    found = {'mean': float(samples.mean()), 'p95': float(np.percentile(samples, 95))}
+    if tail:
+        found |= {'p99': float(np.percentile(samples, 99)), 'max': float(samples.max())}
+    return found

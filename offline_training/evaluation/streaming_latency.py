@@ -24,8 +24,15 @@ MEASURED = 'measured'
 class LatencySource(Protocol):
     """Runtime of one frame."""
 
+    @property
+    def wall_rate(self) -> float:
+        """Nanoseconds that pass for each that this machine needs beside the networks."""
+
     def duration_ns(self, role: str, measured_ns: int) -> int:
-        """Of a frame that the network of `role` saw and that took `measured_ns` here."""
+        """Of a frame that the network of `role` saw and that took it `measured_ns` here."""
+
+    def beside(self) -> LatencySource:
+        """For a network that works beside: what it takes changes nothing of what this one says."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +46,20 @@ class MeasuredLatency:
         del role
         return round(measured_ns / self.speed_factor)
 
+    @property
+    def wall_rate(self) -> float:
+        """As fast as the networks."""
+        return 1 / self.speed_factor
+
+    def beside(self) -> MeasuredLatency:
+        """The same: it remembers nothing."""
+        return self
+
 
 class DrawnLatency:
     """Runtimes drawn with replacement from samples; the same seed gives the same runtimes.
+
+    Samples are of whole frames, so that nothing passes beside them.
 
     Args:
         samples_ms: by role; one sample makes a constant.
@@ -52,6 +70,7 @@ class DrawnLatency:
     def __init__(
         self, samples_ms: Mapping[str, Sequence[float]], *, speed_factor: float, seed: int
     ) -> None:
+        self._samples_ms, self._speed_factor, self._seed = samples_ms, speed_factor, seed
         self._samples_ns = {
             role: np.asarray(samples) * 1e6 / speed_factor for role, samples in samples_ms.items()
         }
@@ -62,6 +81,16 @@ class DrawnLatency:
         del measured_ns
         samples_ns = self._samples_ns[role]
         return round(float(samples_ns[self._random.integers(len(samples_ns))]))
+
+    @property
+    def wall_rate(self) -> float:
+        """None: a run is the same on every machine."""
+        return 0.0
+
+    def beside(self) -> DrawnLatency:
+        """The same samples, drawn by another seed that follows from this one's."""
+        (other,) = np.random.SeedSequence(self._seed).generate_state(1)
+        return DrawnLatency(self._samples_ms, speed_factor=self._speed_factor, seed=int(other))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,58 +1,59 @@
 """Run the pipeline on a sequence as a live node would.
 
-A network looks at each frame once, however many speeds are tried: its detections and the time they
-took are kept, and only the tracker, which depends on what was dropped, runs anew.
+The networks look at each frame once, however many speeds and modes are tried, and only the
+tracker, which depends on what was dropped, runs anew (`streaming_networks`). Nothing in a play
+looks at the wall clock but a latency that is measured.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-import time
+from dataclasses import dataclass
 
-from mot_compress_ros.assembly import simulated_teacher
 from mot_compress_ros.datatypes import Frame, Tracks
 from mot_compress_ros.health import Health
-from mot_compress_ros.inference import Detector, Observation, Prior
+from mot_compress_ros.inference import Detector
+from mot_compress_ros.keyframe import build_schedule, KeyframeConfig, Teacher
 from mot_compress_ros.pipeline import Pipeline, PipelineConfig
 from offline_training.datasets.records import LabelledSequence
 from offline_training.evaluation.inference import CAMERA, sequence_frames
-from offline_training.evaluation.streaming import Output, simulate
+from offline_training.evaluation.streaming import in_time, Output, simulate, TeacherRun
+from offline_training.evaluation.streaming_clock import PlayClock
 from offline_training.evaluation.streaming_latency import LatencySource
+from offline_training.evaluation.streaming_networks import (
+    OnceDetector,
+    PlayedStudent,
+    PlayedTeacher,
+)
 
 
-class OnceDetector(Detector):
-    """A detector that looks at each frame of one sequence once and remembers.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Played:
+    """What a node published, and what its teacher did for it; counters as of `Health`."""
 
-    `saved_ns` is how much longer its calls would have taken had it looked every time.
+    outputs: Sequence[Output]
+    teacher_runs: Sequence[TeacherRun]
+    counters: dict[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlayOptions:
+    """How a sequence is played.
+
+    Attributes:
+        offline: no frame is dropped and every output counts at its frame; what works beside the
+            student is as late as the latency says.
+        shrinking_tail: see `simulate`.
+        contention: how many times as slow the student is while a teacher works beside it.
     """
 
-    def __init__(self, detector: Detector) -> None:
-        super().__init__(detector.manifest, detector.backend, detector.config)
-        self.saved_ns = 0
-        self._seen: dict[int, tuple[Observation, int]] = {}
-
-    def observe(
-        self,
-        frames: Sequence[Frame],
-        health: Health | None = None,
-        *,
-        priors: Sequence[Prior | None] = (),
-    ) -> list[Observation]:
-        """As `Detector.observe`, of one frame."""
-        (frame,) = frames
-        start_ns = time.perf_counter_ns()
-        if self.takes_prior:  # what it sees depends on what it is told
-            return super().observe(frames, health, priors=priors)
-        if frame.frame_index not in self._seen:
-            (found,) = super().observe(frames, health)
-            self._seen[frame.frame_index] = found, time.perf_counter_ns() - start_ns
-        found, needed_ns = self._seen[frame.frame_index]
-        self.saved_ns += needed_ns - (time.perf_counter_ns() - start_ns)
-        return [found]
+    offline: bool = False
+    shrinking_tail: bool = False
+    contention: float = 1.0
 
 
 class StreamedSequence:
-    """One sequence that can be played at any speed.
+    """One sequence that can be played at any speed and in any mode.
 
     Args:
         sequence: frames and ground truth.
@@ -71,47 +72,77 @@ class StreamedSequence:
     ) -> None:
         self.sequence = sequence
         self.known_classes = range(len(student.class_names))
-        self._student = OnceDetector(student)
+        self._student = OnceDetector(student, keep_heatmaps=False)
         self._teacher = OnceDetector(teacher) if teacher else None
         self._config = config
 
     def play(
         self,
         latency: LatencySource,
+        options: PlayOptions | None = None,
         *,
-        shrinking_tail: bool = False,
+        config: PipelineConfig | None = None,
         progress: Callable[[int], None] = lambda done: None,
-    ) -> list[Output]:
-        """What a node with such a latency would have published, with a new tracker."""
-        teacher, keyframe = self._teacher, self._config.keyframe
+    ) -> Played:
+        """What a node with such a latency would have published, with a new tracker.
+
+        Args:
+            latency: of the networks, at its beginning.
+            options: how it is played.
+            config: in the place of the one given to the constructor; decoding must be the same.
+            progress: called with the number of frames that came.
+        """
+        options, config = options or PlayOptions(), config or self._config
+        clock = PlayClock(wall_rate=latency.wall_rate)
+        teacher = self._played_teacher(config.keyframe, clock, latency)
+        student = PlayedStudent(
+            self._student, clock, latency, teacher=teacher, contention=options.contention
+        )
         pipeline = Pipeline(
             cameras=[CAMERA],
-            student=self._student,
-            teacher=simulated_teacher(teacher, keyframe) if teacher else None,
-            config=self._config,
+            student=student,
+            teacher=_supervised(teacher, self._teacher, config.keyframe),
+            config=config,
+            health=Health(clock=clock),
         )
         frames = iter(sequence_frames(self.sequence))
 
-        def process(index: int) -> tuple[Tracks, int]:
-            tracks, measured_ns = self._timed_step(pipeline, _frame_at(frames, index))
+        def process(index: int, begun_ns: int) -> tuple[Tracks, int]:
+            frame = _frame_at(frames, index)
+            clock.set(begun_ns)
+            (tracks,) = pipeline.step([frame])
+            assert tracks is not None, 'the frames of a sequence come in order'
+            took_ns = clock() - begun_ns
             progress(index + 1)
-            return tracks, latency.duration_ns(tracks.source, measured_ns)
+            return tracks, took_ns
 
-        return simulate(
-            len(self.sequence), self.sequence.fps, process, shrinking_tail=shrinking_tail
+        n, fps = len(self.sequence), self.sequence.fps
+        if options.offline:
+            outputs = in_time(n, fps, process)
+        else:
+            outputs = simulate(n, fps, process, shrinking_tail=options.shrinking_tail)
+        return Played(
+            outputs=outputs,
+            teacher_runs=tuple(teacher.runs) if teacher else (),
+            counters=pipeline.health.counters(),
         )
 
-    def _timed_step(self, pipeline: Pipeline, frame: Frame) -> tuple[Tracks, int]:
-        """The tracks of a frame, and what the step takes where the networks really look."""
-        saved_before_ns = self._saved_ns()
-        start_ns = time.perf_counter_ns()
-        (tracks,) = pipeline.step([frame])
-        spent_ns = time.perf_counter_ns() - start_ns
-        assert tracks is not None, 'the frames of a sequence come in order'
-        return tracks, max(spent_ns + self._saved_ns() - saved_before_ns, 0)
+    def _played_teacher(
+        self, keyframe: KeyframeConfig, clock: PlayClock, latency: LatencySource
+    ) -> PlayedTeacher | None:
+        if self._teacher is None:
+            return None
+        beside = build_schedule(keyframe, cameras=[CAMERA], has_teacher=True).beside
+        source = latency.beside() if beside else latency
+        return PlayedTeacher(self._teacher, clock, source, beside=beside)
 
-    def _saved_ns(self) -> int:
-        return self._student.saved_ns + (self._teacher.saved_ns if self._teacher else 0)
+
+def _supervised(
+    worker: PlayedTeacher | None, network: OnceDetector | None, keyframe: KeyframeConfig
+) -> Teacher | None:
+    if worker is None or network is None:
+        return None
+    return Teacher(network.manifest, lambda: worker, keyframe)
 
 
 def _frame_at(frames: Iterator[Frame], index: int) -> Frame:

@@ -7,7 +7,7 @@ below the AP of `evaluate`, which sees weak detections too; compare it with the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from mot_compress_ros.options import option
@@ -18,15 +18,13 @@ from offline_training.evaluation.detection_scores import DetectionEvidence, scor
 from offline_training.evaluation.report import detection_json
 from offline_training.evaluation.sequence_scorer import detection_evidence
 from offline_training.evaluation.streaming import (
-    Output,
     pool,
     Timing,
     timing,
     tracks_in_use,
     used_outputs,
 )
-from offline_training.evaluation.streaming_latency import DrawnLatency
-from offline_training.evaluation.streaming_run import StreamedSequence
+from offline_training.evaluation.streaming_run import Played
 from offline_training.evaluation.tracking_scores import (
     average_classes,
     combine_classes,
@@ -41,7 +39,7 @@ Json = dict[str, object]
 
 @dataclass(frozen=True, kw_only=True)
 class StreamingConfig:
-    """How outputs meet ground truth."""
+    """How outputs meet ground truth, and how the node is played."""
 
     eta: float = option(
         0.0,
@@ -56,6 +54,12 @@ class StreamingConfig:
     )
     shrinking_tail: bool = option(
         False, 'let a frame that has grown old pass where waiting gives fresher outputs'
+    )
+    contention: float = option(
+        1.0,
+        'how many times as slow the student is while a teacher works beside it',
+        minimum=1.0,
+        maximum=100.0,
     )
 
 
@@ -74,32 +78,21 @@ class StreamedScores:
     timing: Timing
 
 
-def score_outputs(
+def score_played(
     sequence: LabelledSequence,
-    outputs: Sequence[Output],
+    played: Played,
     config: StreamingConfig,
     *,
     known_classes: Collection[int] = ALL_CLASSES,
 ) -> StreamedScores:
     """Score what was in use at each frame, on the classes that are labelled and known."""
-    used = used_outputs(outputs, len(sequence), sequence.fps, eta=config.eta)
+    used = used_outputs(played.outputs, len(sequence), sequence.fps, eta=config.eta)
     tracks = tracks_in_use(used, sequence.fps, forecast=config.forecast)
     class_ids = [k for k in sequence.labelled_class_ids if k in known_classes]
     return StreamedScores(
         raw={k: score_class(sequence.truth, tracks, k) for k in class_ids},
         detection=detection_evidence(sequence, tracks, class_ids),
-        timing=timing(outputs, used, sequence.fps),
-    )
-
-
-def score_offline(
-    streamed: StreamedSequence, *, progress: Callable[[int], None] = lambda done: None
-) -> StreamedScores:
-    """Every frame, every output in time: what `evaluate` scores."""
-    at_once = DrawnLatency({'student': (0.0,), 'teacher': (0.0,)}, speed_factor=1.0, seed=0)
-    outputs = streamed.play(at_once, progress=progress)
-    return score_outputs(
-        streamed.sequence, outputs, StreamingConfig(), known_classes=streamed.known_classes
+        timing=timing(played.outputs, used, sequence.fps, teacher_runs=played.teacher_runs),
     )
 
 

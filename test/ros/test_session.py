@@ -69,11 +69,21 @@ def wait_for(condition):
         time.sleep(0.005)
 
 
-class Gate:
-    """A pipeline that waits in each step until it is opened, as a runtime that hangs."""
+class Around:
+    """Stands before a pipeline, and lets everything through that it does not do itself."""
 
     def __init__(self, pipeline):
         self._pipeline = pipeline
+
+    def __getattr__(self, name):
+        return getattr(self._pipeline, name)
+
+
+class Gate(Around):
+    """A pipeline that waits in each step until it is opened, as a runtime that hangs."""
+
+    def __init__(self, pipeline):
+        super().__init__(pipeline)
         self.entered, self.opened = threading.Event(), threading.Event()
 
     def step(self, frames):
@@ -82,21 +92,19 @@ class Gate:
         return self._pipeline.step(frames)
 
 
-class Always:
+class Always(Around):
     """A pipeline that says the same of every frame."""
 
-    def __init__(self, answer):
+    def __init__(self, pipeline, answer):
+        super().__init__(pipeline)
         self._answer = answer
 
     def step(self, frames):
         return [self._answer for _ in frames]
 
 
-class RearFails:
+class RearFails(Around):
     """A pipeline whose runtime gives up on batches with the rear camera in them."""
-
-    def __init__(self, pipeline):
-        self._pipeline = pipeline
 
     def step(self, frames):
         if any(frame.camera == 'rear' for frame in frames):
@@ -164,7 +172,7 @@ def test_a_known_stamp_and_a_late_frame_are_told_from_tracked_ones(session):
                 == front.activity().processed + front.activity().duplicates
             )
         )
-    session.pipeline = Always(None)
+    session.pipeline = Always(session.pipeline, None)
     session.receive('front', message(4))
     wait_for(lambda: front.activity().late == 1)
     activity = front.activity()

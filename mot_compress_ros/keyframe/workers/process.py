@@ -208,7 +208,7 @@ class ProcessWorker:
 
 def _spawn(connection: int, memory: int, cores: frozenset[int]) -> subprocess.Popen[bytes]:
     start = {
-        'path': sys.path,
+        'path': [str(entry) for entry in sys.path],
         'parent': os.getpid(),
         'connection': connection,
         'memory': memory,
