@@ -158,7 +158,7 @@ def test_an_argument_becomes_a_parameter(argument: str, text: str, value: object
 
 @pytest.mark.parametrize('text', ['often', '-3', '2.5', '1e1', ' 6'])
 def test_an_interval_that_is_no_whole_number_is_refused(text: str):
-    with pytest.raises(InvalidOptionError, match='keyframe_interval:=.*whole number of frames'):
+    with pytest.raises(InvalidOptionError, match=r'keyframe_interval:=.*whole number of frames'):
         node_parameters(given('tracker.launch.py', keyframe_interval=text))
 
 

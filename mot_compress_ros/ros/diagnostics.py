@@ -184,7 +184,7 @@ def _teacher_values(session: TrackingSession) -> dict[str, object]:
         'keyframe_mode': session.config.keyframe.mode,
         'keyframe_ratio': session.keyframe_ratio.lately,
         'keyframe_ratio_overall': session.keyframe_ratio.overall,
-        **{f'keyframe.{name}': value for name, value in session.schedule_values.items()},
+        **{f'schedule.{name}': value for name, value in session.schedule_values.items()},
     }
 
 

@@ -88,6 +88,11 @@ class NodeProcess:
         self._cleanup.close()
 
     @property
+    def pid(self) -> int:
+        """Process id; 0 before it was started."""
+        return 0 if self._process is None else self._process.pid
+
+    @property
     def running(self) -> bool:
         """Whether the process lives."""
         return self._process is not None and self._process.poll() is None

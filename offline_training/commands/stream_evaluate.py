@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, TYPE_CHECKING
 
-from mot_compress_ros.console import ProgressLine, say
+from mot_compress_ros.console import say
 from mot_compress_ros.errors import InputError, InvalidOptionError
 
 if TYPE_CHECKING:
     from mot_compress_ros.inference import Detector
+    from mot_compress_ros.pipeline import PipelineConfig
     from offline_training.datasets.records import LabelledSequence
-    from offline_training.evaluation.bootstrap import BootstrapConfig
-    from offline_training.evaluation.streaming_latency import LatencyChoice, TimedNetwork
-    from offline_training.evaluation.streaming_run import StreamedSequence
-    from offline_training.evaluation.streaming_scores import StreamingConfig
+    from offline_training.evaluation.streaming_latency import TimedNetwork
 
 HELP = 'streaming scores: late outputs, dropped frames and stale tracks count'
 SPEED_FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
+_ONLY = 'only'  # the mode of the options, where --modes names none
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--teacher', default='', help='bundle that sees the keyframes')
     parser.add_argument(
         '--keyframe-interval', type=int, help='frames from one teacher frame to the next'
+    )
+    parser.add_argument(
+        '--modes',
+        nargs='+',
+        metavar='MODE[:K]',
+        help='several keyframe modes beside each other, such as fixed:6 adaptive async off',
     )
     parser.add_argument(
         '--data', type=Path, nargs='+', required=True, help='sequence folders, or folders of such'
@@ -66,6 +71,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='wait for the next frame where that gives fresher outputs',
     )
     parser.add_argument(
+        '--contention',
+        type=float,
+        default=1.0,
+        metavar='F',
+        help='how many times as slow the student is while a teacher works beside it, as '
+        '`benchmark keyframe` measures (default: 1)',
+    )
+    parser.add_argument(
         '--resamples', type=int, default=1000, help='draws of the confidence intervals; 0: none'
     )
     parser.add_argument(
@@ -81,12 +94,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run, score, print, draw and write; returns the exit code."""
-    from offline_training.evaluation.streaming_tables import streaming_table
+    from offline_training.evaluation.streaming_tables import modes_table, streaming_table
     from offline_training.report_files import check_writable, write_report
 
     check_writable(args.json, args.plot)
     report = stream_evaluate(args)
-    say(streaming_table(report))
+    say(modes_table(report) if args.modes else streaming_table(report))
     if args.json:
         write_report(args.json, report)
     if args.plot:
@@ -105,27 +118,32 @@ def stream_evaluate(args: argparse.Namespace) -> dict[str, object]:
     from offline_training.commands.evaluate import bootstrap_config, pipeline_config
     from offline_training.environment import command_line, describe_environment
     from offline_training.evaluation.inference import open_detector
+    from offline_training.evaluation.streaming_ladder import Ladder, play_ladder
     from offline_training.evaluation.streaming_latency import choose_latency
-    from offline_training.evaluation.streaming_run import StreamedSequence
+    from offline_training.evaluation.streaming_modes import mode_configs
     from offline_training.evaluation.streaming_scores import StreamingConfig
 
     _check(args)
     config, bootstrap = pipeline_config(args), bootstrap_config(args)
+    modes = mode_configs(args.modes or (), config, has_teacher=bool(args.teacher))
     sequences = _open_sequences(args.data)
-    streaming = from_mapping(
-        StreamingConfig,
-        {'eta': args.eta, 'forecast': args.forecast, 'shrinking_tail': args.shrinking_tail},
-    )
+    names = ('eta', 'forecast', 'shrinking_tail', 'contention')
+    streaming = from_mapping(StreamingConfig, {name: getattr(args, name) for name in names})
     student = open_detector(args.model, config)
     teacher = open_detector(args.teacher, config) if args.teacher else None
     latency = choose_latency(
         args.latency, student=_timed(student), teacher=_timed(teacher) if teacher else None
     )
-    streamed = [
-        StreamedSequence(s, student=student, teacher=teacher, config=config) for s in sequences
-    ]
+    ladder = Ladder(
+        modes=modes or {_ONLY: config},
+        factors=args.speed_factor,
+        latency=latency,
+        streaming=streaming,
+        seed=args.seed,
+    )
+    played = play_ladder(sequences, ladder, student=student, teacher=teacher, bootstrap=bootstrap)
     return {
-        'kind': 'streaming',
+        'kind': 'streaming_modes' if modes else 'streaming',
         'command': command_line(),
         'environment': describe_environment(),
         'model': _model_json(student),
@@ -134,14 +152,20 @@ def stream_evaluate(args: argparse.Namespace) -> dict[str, object]:
         'latency': latency.description,
         'seed': args.seed,
         'bootstrap': to_mapping(bootstrap) if bootstrap else None,
-        **_ladder(
-            streamed,
-            latency,
-            streaming,
-            factors=args.speed_factor,
-            seed=args.seed,
-            bootstrap=bootstrap,
-        ),
+        **(_modes_json(modes, played) if modes else played[_ONLY]),
+    }
+
+
+def _modes_json(
+    modes: Mapping[str, PipelineConfig], played: Mapping[str, Mapping[str, object]]
+) -> dict[str, object]:
+    from mot_compress_ros.options import to_mapping
+
+    return {
+        'modes': [
+            {'mode': name, 'options': to_mapping(config.keyframe, 'keyframe.'), **played[name]}
+            for name, config in modes.items()
+        ]
     }
 
 
@@ -172,51 +196,6 @@ def _open_sequences(folders: list[Path]) -> list[LabelledSequence]:
     return sequences
 
 
-def _ladder(
-    streamed: Sequence[StreamedSequence],
-    latency: LatencyChoice,
-    streaming: StreamingConfig,
-    *,
-    factors: Sequence[float],
-    seed: int,
-    bootstrap: BootstrapConfig | None,
-) -> dict[str, object]:
-    """The offline scores, and a rung for each speed factor."""
-    from offline_training.evaluation.streaming_scores import (
-        score_offline,
-        score_outputs,
-        scores_json,
-        with_loss,
-    )
-
-    sequences = [s.sequence for s in streamed]
-    offline, rungs = [], []
-    for s in streamed:
-        with ProgressLine(len(s.sequence)) as line:
-            name = s.sequence.name
-            offline.append(score_offline(s, progress=_progress(line, f'{name}, offline')))
-    offline_json = scores_json(sequences, offline, bootstrap=bootstrap)
-    for factor in sorted(factors):
-        scores = []
-        with ProgressLine(sum(map(len, sequences))) as line:
-            for number, s in enumerate(streamed):
-                before = sum(map(len, sequences[:number]))
-                outputs = s.play(
-                    latency.source(speed_factor=factor, seed=seed + number),
-                    shrinking_tail=streaming.shrinking_tail,
-                    progress=_progress(line, f'speed factor {factor:g}', start=before),
-                )
-                known = s.known_classes
-                scores.append(score_outputs(s.sequence, outputs, streaming, known_classes=known))
-        found = scores_json(sequences, scores, bootstrap=bootstrap)
-        rungs.append({'speed_factor': factor, **with_loss(found, offline_json)})
-    return {'offline': offline_json, 'rungs': rungs}
-
-
-def _progress(line: ProgressLine, label: str, *, start: int = 0) -> Callable[[int], None]:
-    return lambda done: line.update(start + done, lambda: label)
-
-
 def _timed(detector: Detector) -> TimedNetwork:
     from offline_training.evaluation.streaming_latency import TimedNetwork
 
@@ -232,11 +211,15 @@ def _model_json(detector: Detector) -> dict[str, object]:
     }
 
 
-def _plot(report: dict[str, object], path: Path) -> None:
+def _plot(report: dict[str, Any], path: Path) -> None:
     from offline_training.reports.figures import write_png
     from offline_training.reports.runs import Run
     from offline_training.reports.sections.overview import model_name
     from offline_training.reports.sections.streaming import ladder_chart
 
     run = Run(label='', path=path, kind='streaming', content=report)
-    write_png(ladder_chart([replace(run, label=model_name(run))]), path)
+    runs = [
+        replace(run, label=mode['mode'], content=mode, number=number)
+        for number, mode in enumerate(report.get('modes', ()))
+    ]
+    write_png(ladder_chart(runs or [replace(run, label=model_name(run))]), path)

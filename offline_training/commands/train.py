@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from mot_compress_ros.console import complain
 from mot_compress_ros.errors import InvalidOptionError
 from mot_compress_ros.inference.checkpoint import ModelManifest, save_bundle
+from mot_compress_ros.inference.manifest import MAX_EMBEDDING_DIM
 from mot_compress_ros.options import to_mapping
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def _train(args: argparse.Namespace, processes: Processes) -> None:
     import torch
 
     from mot_compress_ros.inference.backends.torch_eager import load_network
-    from mot_compress_ros.networks import JointDetector
+    from mot_compress_ros.networks import fuse_batch_norm, JointDetector
     from offline_training.command_options import parse_settings, parse_size
     from offline_training.datasets.collect import collect_sources
     from offline_training.datasets.frame_cache import FrameCache, read_frame
@@ -139,7 +140,7 @@ def _train(args: argparse.Namespace, processes: Processes) -> None:
     read = FrameCache(args.cache, max_width_px=args.cache_width) if args.cache else read_frame
     architecture = config.architecture
     network = started_network(init, architecture) if init else JointDetector(architecture)
-    asked = load_network(teacher) if teacher else None
+    asked = fuse_batch_norm(load_network(teacher).eval()) if teacher else None
     model = train(
         network,
         make_sampler(config, sources, read=read),
@@ -182,11 +183,17 @@ def _with_pivots(recipe: Recipe, n_identities: int) -> Recipe:
     """The recipe with one pivot for each identity of its data, where it learns them.
 
     Raises:
-        InvalidOptionError: the recipe says another number.
+        InvalidOptionError: the recipe says another number, or they are too many for a bundle.
     """
     config = recipe.config
     if not config.loss.efm:
         return recipe
+    if n_identities > MAX_EMBEDDING_DIM:
+        raise InvalidOptionError(
+            f'loss.efm: the sources have {n_identities} identities, each of which is a pivot, '
+            f'expected at most {MAX_EMBEDDING_DIM}; every box of a single image is one: leave '
+            'such sets out, or map embeddings by loss.ifm'
+        )
     if config.architecture.pivots not in (0, n_identities):
         raise InvalidOptionError(
             f'architecture.pivots: got {config.architecture.pivots}, but the sources have '

@@ -11,8 +11,8 @@ class PlayClock:
     """Goes on by `advance`, and by the wall clock where that is wanted.
 
     Args:
-        wall_rate: nanoseconds that pass for one of the wall clock. 0: only what is advanced counts,
-            so a run is the same on every machine.
+        wall_rate: nanoseconds that pass for one of the wall clock. 0: only what is advanced
+            counts, so a run is the same on every machine.
         wall: nanoseconds that never go back.
     """
 

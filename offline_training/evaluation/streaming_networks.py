@@ -224,7 +224,5 @@ class PlayedStudent(Detector):
             look = self._network.look(frame, priors[0] if priors else None)
         took_ns = self._latency.duration_ns(Role.STUDENT, look.needed_ns)
         beside_ns = self._teacher.works_for_ns if self._teacher else 0
-        self._clock.advance(
-            slowed_ns(took_ns, beside_ns=beside_ns, contention=self._contention)
-        )
+        self._clock.advance(slowed_ns(took_ns, beside_ns=beside_ns, contention=self._contention))
         return [look.seen]

@@ -22,6 +22,20 @@ COLUMNS = (
     'latency ms',
 )
 
+MODE_COLUMNS = (
+    'sHOTA',
+    'sMOTA',
+    'sIDF1',
+    'offline HOTA',
+    'keyframes/s',
+    'p99 ms',
+    'worst ms',
+    'missed',
+    'dropped',
+    'stale ms',
+    'late ms',
+)
+
 
 def streaming_table(report: Mapping[str, Any]) -> str:
     """One row per speed, the offline scores first; several sequences are shown together.
@@ -35,11 +49,50 @@ def streaming_table(report: Mapping[str, Any]) -> str:
     return markdown_table(['speed factor', *COLUMNS], rows)
 
 
+def modes_table(report: Mapping[str, Any]) -> str:
+    """One row per keyframe mode and speed; several sequences of one origin are shown together.
+
+    Ratios are in per cent. `p99` and `worst` are of the time from the beginning of a frame's work
+    to its output, `missed` is the share of frames whose output was not ready when the next frame
+    came, `stale` the mean age of the output in use, `late` the mean time from the coming of a
+    frame to the use of what a teacher beside the student found in it.
+    """
+    rows = [
+        [f'{mode["mode"]}, {rung["speed_factor"]:g}x, {name}', *_mode_cells(part, offline)]
+        for mode in report['modes']
+        for rung in mode['rungs']
+        for (name, part), (_, offline) in zip(_parts(rung), _parts(mode['offline']), strict=True)
+    ]
+    return markdown_table(['keyframes, speed factor', *MODE_COLUMNS], rows)
+
+
+def _mode_cells(part: Mapping[str, Any], offline: Mapping[str, Any]) -> list[str]:
+    scores, timing = part.get('all', {}), part['timing']
+    defined = scores.get('boxes', 0) > 0
+    per_s = timing['teacher_runs_per_s']
+    return [
+        *(number(scores.get(key), defined=defined) or NOTHING for key in ('hota', 'mota', 'idf1')),
+        number(offline.get('all', {}).get('hota'), defined=defined) or NOTHING,
+        NOTHING if per_s is None else f'{per_s:.2f}',
+        plain(timing['runtime_ms'], 'p99', digits=0),
+        plain(timing['runtime_ms'], 'max', digits=0),
+        number(timing['missed_share']) or NOTHING,
+        str(timing['dropped']),
+        plain(timing['age_ms'], 'mean', digits=0),
+        plain(timing['late_ms'], 'mean', digits=0),
+    ]
+
+
 def _rows(speed: str, rung: Mapping[str, Any]) -> list[list[str]]:
+    return [[f'{speed}, {name}', *_cells(part)] for name, part in _parts(rung)]
+
+
+def _parts(rung: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Names and scores: of the sequence, or of those of each origin together."""
     parts = [(s['name'], s) for s in rung['sequences']]
     if len(parts) > 1:
         parts = [(f'{origin} together', part) for origin, part in rung['combined'].items()]
-    return [[f'{speed}, {name}', *_cells(part)] for name, part in parts]
+    return parts
 
 
 def _cells(part: Mapping[str, Any]) -> list[str]:

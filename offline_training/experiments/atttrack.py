@@ -15,6 +15,7 @@ from pathlib import Path
 from mot_compress_ros.console import complain, say
 from mot_compress_ros.errors import InvalidOptionError
 from offline_training.evaluation.protocols import PROTOCOLS
+from offline_training.experiments.atttrack_paper import FAMILIES
 
 HELP = "AttTrack's tables 1 to 8 and figure 7, with the paper's figures beside ours"
 
@@ -49,6 +50,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--plan', action='store_true', help='say what would be done and how long it takes; no more'
+    )
+    parser.add_argument(
+        '--students', nargs='+', default=FAMILIES, choices=FAMILIES, help='rows of these only'
     )
     parser.add_argument('--classes', default='pedestrian', choices=tuple(CLASSES))
     parser.add_argument(

@@ -6,7 +6,7 @@ of other machines and networks cannot be subtracted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean
 from typing import Any
@@ -38,6 +38,7 @@ class Claim:
         pairs: of arms; the mean over them counts.
         sign: what the text says, 1 or -1.
         printed: the size where only the text has it; None takes it from the table.
+        beside: table of the second of each pair, where it is another one.
     """
 
     table: str
@@ -46,6 +47,17 @@ class Claim:
     pairs: tuple[tuple[Arm, Arm], ...]
     sign: int
     printed: float | None = None
+    beside: str = ''
+
+    @property
+    def second_table(self) -> str:
+        """Where the second of each pair stands."""
+        return self.beside or self.table
+
+    @property
+    def cells(self) -> list[tuple[tuple[str, Arm], tuple[str, Arm]]]:
+        """Table and arm of both of each pair."""
+        return [((self.table, a), (self.second_table, b)) for a, b in self.pairs]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,41 +120,40 @@ def claims_of(tables: Sequence[str]) -> list[Claim]:
 def judge(
     claims: Sequence[Claim], results: Mapping[tuple[str, Arm], Result], *, resamples: int
 ) -> list[Verdict]:
-    """Each claim beside the results.
+    """Each claim beside the results; those whose arms have none are left out.
 
     Args:
-        claims: whose arms all have results.
+        claims: in order.
         results: by table and arm.
         resamples: draws of the intervals of MOTA; 0 for none.
     """
-    return [_verdict(claim, results, resamples=resamples) for claim in claims]
+    known = [
+        claim for claim in claims if all(cell in results for pair in claim.cells for cell in pair)
+    ]
+    return [_verdict(claim, results, resamples=resamples) for claim in known]
 
 
-def difference(
-    pairs: Sequence[tuple[Arm, Arm]], measure: str, value: Callable[[Arm], float]
-) -> float:
+def difference(values: Sequence[tuple[float, float]], measure: str) -> float:
     """Mean difference of pairs: of MOTA in points, of FPS in per cent of the second."""
     if measure == 'fps':
-        return mean(100 * (value(a) / value(b) - 1) for a, b in pairs)
-    return mean(value(a) - value(b) for a, b in pairs)
+        return mean(100 * (a / b - 1) for a, b in values)
+    return mean(a - b for a, b in values)
 
 
 def _verdict(
     claim: Claim, results: Mapping[tuple[str, Arm], Result], *, resamples: int
 ) -> Verdict:
-    def ours(arm: Arm) -> float:
-        return results[claim.table, arm].figures[claim.measure]
-
-    paper = claim.printed
+    paper, measure = claim.printed, claim.measure
     if paper is None and claim.table in TABLES:
-        printed = TABLES[claim.table]
-        paper = difference(claim.pairs, claim.measure, lambda arm: printed[arm][claim.measure])
-    size = difference(claim.pairs, claim.measure, ours)
+        first, second = TABLES[claim.table], TABLES[claim.second_table]
+        printed = [(first[a][measure], second[b][measure]) for a, b in claim.pairs]
+        paper = difference(printed, measure)
+    found = [(results[a], results[b]) for a, b in claim.cells]
+    ours = difference([(a.figures[measure], b.figures[measure]) for a, b in found], measure)
     low, high, sequences = None, None, 0
-    if claim.measure == 'mota' and len(claim.pairs) == 1 and resamples:
-        first, second = (results[claim.table, arm].report for arm in claim.pairs[0])
-        low, high, sequences = _interval(second, first, resamples)
-    return Verdict(claim=claim, paper=paper, ours=size, low=low, high=high, sequences=sequences)
+    if measure == 'mota' and len(found) == 1 and resamples:
+        low, high, sequences = _interval(found[0][1].report, found[0][0].report, resamples)
+    return Verdict(claim=claim, paper=paper, ours=ours, low=low, high=high, sequences=sequences)
 
 
 def _interval(
@@ -295,4 +306,15 @@ def _second_set() -> list[Claim]:
             pair = (Arm(family, 'efm', k), Arm(family, 'layerwise', k))
             what = f'{TITLES[family]}: AttTrack over layer-wise, K = {k}'
             found += _both('8', what, pair, 1, -1)
+            told = Arm(family, 'efm', k)
+            for scheme, measure in (('student', 'mota'), ('teacher', 'fps')):
+                claim = Claim(
+                    table='8',
+                    what=f'{TITLES[family]}: AttTrack over {scheme} only, K = {k}',
+                    measure=measure,
+                    pairs=((told, Arm(family, scheme)),),
+                    sign=1,
+                    beside='7',
+                )
+                found.append(claim)
     return found

@@ -40,10 +40,11 @@ def interval_chart(results: Mapping[tuple[str, Arm], Result]) -> Chart:
 
     def draw(figure: Any, theme: Theme) -> None:
         del theme
-        axes = figure.subplots(2, len(FAMILIES), sharex=True, squeeze=False)
+        families = [f for f in FAMILIES if any(arm.family == f for _, arm in results)]
+        axes = figure.subplots(2, len(families), sharex=True, squeeze=False)
         handles: list[Any] = []
         for row, measure in enumerate(('mota', 'fps')):
-            for column, family in enumerate(FAMILIES):
+            for column, family in enumerate(families):
                 handles = _panel(axes[row][column], results, family=family, measure=measure)
                 if row == 0:
                     axes[row][column].set_title(TITLES[family])

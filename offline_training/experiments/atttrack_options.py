@@ -49,6 +49,7 @@ def _site(args: argparse.Namespace, paths: Sequence[Path], *, n_class: int) -> S
         init=_init(args.init),
         device=args.device,
         threads=args.threads,
+        students=tuple(args.students),
     )
 
 

@@ -22,7 +22,17 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import mot_compress_ros
+from mot_compress_ros import (
+    boxes,
+    camera_motion,
+    homography,
+    inference,
+    keyframe,
+    networks,
+    pipeline,
+    preprocess,
+    tracking,
+)
 from mot_compress_ros.assembly import build_pipeline
 from mot_compress_ros.console import ProgressLine
 from mot_compress_ros.datatypes import Frame
@@ -164,7 +174,8 @@ def _key(site: Site, arm: Arm, judging: Judging) -> str:
 
 @functools.cache
 def _code() -> str:
-    return source_hash(mot_compress_ros, evaluation)
+    packages = (camera_motion, inference, keyframe, networks, tracking, evaluation)
+    return source_hash(boxes, homography, pipeline, preprocess, *packages)
 
 
 def measured_fps(site: Site, arms: Sequence[Arm], judging: Judging) -> dict[Arm, list[float]]:
@@ -209,7 +220,7 @@ class _Stand:
         """
         values = typed(PipelineConfig, self._judging.options(arm))
         student, teacher = self._site.bundles(contestant_of(arm))
-        pipeline = build_pipeline(
+        running = build_pipeline(
             cameras=[CAMERA],
             model=str(student),
             teacher=str(teacher or ''),
@@ -217,10 +228,10 @@ class _Stand:
         )
         try:
             warm_up, measured = whole_periods(len(self._frames), arm.interval)
-            turn = one_turn(pipeline, self._frames[: warm_up + measured], warm_up=warm_up)
-            keyframes = pipeline.health.counters().get('keyframes', 0)
+            turn = one_turn(running, self._frames[: warm_up + measured], warm_up=warm_up)
+            keyframes = running.health.counters().get('keyframes', 0)
         finally:
-            pipeline.close()
+            running.close()
         if keyframes != (measured // arm.interval if arm.interval else 0):
             raise InputError(f'{arm.label}: the teacher saw {keyframes} of {measured} frames')
         return float(str(turn['frames_per_s']))

@@ -16,7 +16,6 @@ from offline_training.experiments.atttrack_paper import (
     TABLES,
     TITLES,
 )
-from offline_training.experiments.atttrack_plan import arms_of
 from offline_training.experiments.atttrack_scoring import Result
 
 DASH = '–'
@@ -36,7 +35,7 @@ def paper_table(table: str, results: Mapping[tuple[str, Arm], Result]) -> str:
         header += [f'{MEASURES[measure]}, paper', 'ours']
     header += [MEASURES[measure] for measure in alone]
     lines = []
-    for arm in arms_of(table):
+    for arm in [arm for of, arm in results if of == table]:
         ours, paper = results[table, arm].figures, printed.get(arm, {})
         cells = [TITLES[arm.family], SCHEMES[arm.scheme], str(arm.interval or DASH)]
         for measure in measures:

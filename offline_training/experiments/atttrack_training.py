@@ -23,7 +23,13 @@ import yaml
 
 from mot_compress_ros.errors import MotCompressError
 from offline_training.experiments.atttrack_halves import Halves, SOURCES
-from offline_training.experiments.atttrack_plan import all_trainings, Contestant, Training
+from offline_training.experiments.atttrack_paper import Arm, FAMILIES
+from offline_training.experiments.atttrack_plan import (
+    all_trainings,
+    arms_of,
+    Contestant,
+    Training,
+)
 from offline_training.experiments.atttrack_presets import Preset
 from offline_training.report_files import write_report, write_text
 
@@ -52,6 +58,7 @@ class Site:
         init: bundle that a network starts from, by name of the network.
         device: where to train.
         threads: CPU threads, 0 takes all.
+        students: families whose rows of the tables are made.
     """
 
     run: Path
@@ -63,6 +70,11 @@ class Site:
     init: Mapping[str, str]
     device: str = 'cpu'
     threads: int = 0
+    students: tuple[str, ...] = FAMILIES
+
+    def arms(self, table: str) -> list[Arm]:
+        """The rows of a table that are made, in order."""
+        return [arm for arm in arms_of(table) if arm.family in self.students]
 
     def steps(self, training: Training) -> int:
         """Optimizer steps of a training."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mot_compress_ros.console import complain, ProgressLine
 from offline_training.experiments.atttrack_paper import Arm
-from offline_training.experiments.atttrack_plan import arms_of, Training, trainings_for
+from offline_training.experiments.atttrack_plan import Training, trainings_for
 from offline_training.experiments.atttrack_scoring import (
     evaluated,
     Judging,
@@ -23,7 +23,7 @@ def all_to_train(sites: Mapping[str, Site]) -> list[tuple[Site, Training]]:
     """Everything to be trained, each once."""
     found: dict[Path, tuple[Site, Training]] = {}
     for site, tables in by_site(sites):
-        for training in trainings_for([arm for table in tables for arm in arms_of(table)]):
+        for training in trainings_for([arm for table in tables for arm in site.arms(table)]):
             found[site.folder(training)] = (site, training)
     return list(found.values())
 
@@ -33,7 +33,7 @@ def all_to_score(sites: Mapping[str, Site]) -> list[tuple[Site, Arm]]:
     return [
         (site, arm)
         for site, tables in by_site(sites)
-        for arm in dict.fromkeys(arm for table in tables for arm in arms_of(table))
+        for arm in dict.fromkeys(arm for table in tables for arm in site.arms(table))
     ]
 
 
@@ -106,5 +106,5 @@ def score_all(sites: Mapping[str, Site], judging: Judging) -> dict[tuple[str, Ar
     return {
         (table, arm): result_of(reports[site.halves.folder, arm], turns[site.halves.folder, arm])
         for table, site in sites.items()
-        for arm in arms_of(table)
+        for arm in site.arms(table)
     }

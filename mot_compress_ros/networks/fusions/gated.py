@@ -18,9 +18,9 @@ from mot_compress_ros.networks.heads import HEADS
 
 HIDDEN = 16
 KERNEL = 5  # cells: a prior that is 2 cells beside its object still reaches it
-# Of the first weights: the planes are small numbers in few cells, and what torch draws by default,
-# 0.05, would make next to nothing of them.
-FIRST_STD = 0.3
+# Of the first weights: the planes are small numbers in few cells, of which the hidden channels are
+# to be of order 1. What torch draws, 0.05, makes next to nothing of them, and the gate learns late.
+FIRST_STD = 1.0
 TRUST = 2  # planes beside the heat maps: age and uncertainty
 
 

@@ -21,10 +21,11 @@ from offline_training.evaluation.inference import open_detector, run_sequence
 from offline_training.evaluation.streaming_latency import (
     choose_latency,
     DrawnLatency,
+    MeasuredLatency,
     TimedNetwork,
 )
-from offline_training.evaluation.streaming_run import StreamedSequence
-from offline_training.evaluation.streaming_scores import score_offline
+from offline_training.evaluation.streaming_run import PlayOptions, StreamedSequence
+from offline_training.evaluation.streaming_scores import score_played, StreamingConfig
 from offline_training.evaluation.tracking_scores import score_class
 
 SIZE_WH = (320, 192)
@@ -109,9 +110,9 @@ def test_the_offline_pass_is_that_of_the_evaluation(model, data):
     config = PipelineConfig()
     detector, sequence = open_detector(model, config), read_sequence(data)
     result = run_sequence(sequence, student=detector, teacher=None, config=config)
-    scored = score_offline(
-        StreamedSequence(sequence, student=detector, teacher=None, config=config)
-    )
+    streamed = StreamedSequence(sequence, student=detector, teacher=None, config=config)
+    played = streamed.play(MeasuredLatency(1.0), PlayOptions(offline=True))
+    scored = score_played(sequence, played, StreamingConfig())
     for class_id in sequence.labelled_class_ids:
         expected = score_class(sequence.truth, result.tracks, class_id).summary()
         assert scored.raw[class_id].summary() == expected

@@ -15,7 +15,8 @@ from offline_training.evaluation.streaming import (
     tracks_in_use,
     used_outputs,
 )
-from offline_training.evaluation.streaming_scores import score_outputs, StreamingConfig
+from offline_training.evaluation.streaming_run import Played
+from offline_training.evaluation.streaming_scores import score_played, StreamingConfig
 
 NS = 1_000_000_000
 FPS = 10.0
@@ -26,7 +27,7 @@ def play(n, periods, *, fps=FPS, shrinking_tail=False):
     """Outputs of a node whose k-th run takes `periods[k]` frame periods, or all `periods`."""
     runs = []
 
-    def process(index):
+    def process(index, begun_ns):
         needed = periods if np.isscalar(periods) else periods[len(runs)]
         runs.append(index)
         return Tracks.empty(stamp_ns=index), round(needed * NS / fps)
@@ -78,7 +79,8 @@ def test_what_a_slow_node_drops():
     assert summary['age_frames'] == {'mean': pytest.approx(11 / 5), 'p95': pytest.approx(2.8)}
     assert summary['age_ms']['mean'] == pytest.approx(220)
     assert summary['latency_ms']['mean'] == pytest.approx((150 + 200 + 150 + 200 + 150) / 5)
-    assert summary['runtime_ms'] == {'mean': pytest.approx(150), 'p95': pytest.approx(150)}
+    assert set(summary['runtime_ms']) == {'mean', 'p95', 'p99', 'max'}
+    assert all(v == pytest.approx(150) for v in summary['runtime_ms'].values())
     assert summary['missed_deadlines'] == 7  # none is ready within one period
 
 
@@ -158,10 +160,10 @@ def test_nothing_is_ever_ready():
     assert [len(t) for t in tracks_in_use(used, FPS)] == [0, 0, 0]
     summary = timing(outputs, used, FPS).summary()
     assert (summary['empty'], summary['age_ms'], summary['missed_share']) == (3, None, 1.0)
-    assert simulate(0, FPS, lambda index: pytest.fail('no frames')) == []
+    assert simulate(0, FPS, lambda index, begun_ns: pytest.fail('no frames')) == []
     assert timing([], [], FPS).summary()['missed_share'] is None
     with pytest.raises(InvalidDataError, match='took -1 ns'):
-        simulate(1, FPS, lambda index: (Tracks.empty(stamp_ns=0), -1))
+        simulate(1, FPS, lambda index, begun_ns: (Tracks.empty(stamp_ns=0), -1))
 
 
 def test_sequences_are_pooled_frame_by_frame():
@@ -208,25 +210,26 @@ def make_sequence():
 def outputs_of_a_perfect_node(drive, make_tracks, *, periods, velocity_px_s=100.0):
     from dataclasses import replace
 
-    def process(index):
+    def process(index, begun_ns):
         tracks = car_at(make_tracks, 10.0 * index)
         moving = replace(tracks, velocities_px_s=np.array([[velocity_px_s, 0]], np.float32))
         return moving, round(periods * PERIOD_NS)
 
-    return simulate(len(drive), FPS, process)
+    outputs = simulate(len(drive), FPS, process)
+    return Played(outputs=outputs, teacher_runs=(), counters={})
 
 
 def test_scores_of_a_perfect_node_that_is_late(drive, make_tracks):
     """One frame late: 30 of 50 px overlap, IoU 0.6; the first frame is missed."""
     late = outputs_of_a_perfect_node(drive, make_tracks, periods=1)
-    scored = score_outputs(drive, late, StreamingConfig()).raw[2].summary()
+    scored = score_played(drive, late, StreamingConfig()).raw[2].summary()
     assert (scored.misses, scored.false_positives) == (1, 0)
     assert scored.mota == pytest.approx(5 / 6)
     assert scored.idf1 == pytest.approx(2 * 5 / (6 + 5))
     # 11 of the 19 thresholds are at most 0.55, 0.6 is met as well (TrackEval: >= alpha - eps)
     share = 12 / 19
     assert scored.det_a == pytest.approx(share * 5 / 6, abs=1e-6)
-    forgiven = score_outputs(drive, late, StreamingConfig(eta=-1.0)).raw[2].summary()
+    forgiven = score_played(drive, late, StreamingConfig(eta=-1.0)).raw[2].summary()
     assert forgiven.hota == pytest.approx(1.0)
 
 
@@ -234,24 +237,24 @@ def test_average_precision_of_what_is_in_use(drive, make_tracks):
     """One frame late: at IoU 0.6 and below 5 of 6 are found without a false alarm, precision 1 up
     to recall 5/6, which is 84 of 101 levels; of the ten thresholds 0.5, 0.55 and 0.6 are met."""
     late = outputs_of_a_perfect_node(drive, make_tracks, periods=1)
-    scores = score_pooled([score_outputs(drive, late, StreamingConfig()).detection])
+    scores = score_pooled([score_played(drive, late, StreamingConfig()).detection])
     assert scores[2].ap50 == pytest.approx(84 / 101)
     assert scores[2].ap == pytest.approx(3 / 10 * 84 / 101)
     forecast = StreamingConfig(forecast=True)
-    moved_on = score_pooled([score_outputs(drive, late, forecast).detection])
+    moved_on = score_pooled([score_played(drive, late, forecast).detection])
     assert moved_on[2].ap == pytest.approx(84 / 101)
 
 
 def test_classes_that_the_model_does_not_know_are_not_scored(drive, make_tracks):
     node = outputs_of_a_perfect_node(drive, make_tracks, periods=0)
-    scored = score_outputs(drive, node, StreamingConfig(), known_classes=(0,))
+    scored = score_played(drive, node, StreamingConfig(), known_classes=(0,))
     assert scored.raw == {} and scored.detection.class_ids == ()
 
 
 def test_three_frames_late_is_another_place(drive, make_tracks):
     """10 of 70 px overlap: IoU 1/7, below 0.5, so that every output is a false alarm."""
     late = outputs_of_a_perfect_node(drive, make_tracks, periods=3)
-    scored = score_outputs(drive, late, StreamingConfig()).raw[2].summary()
+    scored = score_played(drive, late, StreamingConfig()).raw[2].summary()
     assert (scored.misses, scored.false_positives) == (6, 3)
     assert scored.mota == pytest.approx(-0.5)
 
@@ -259,12 +262,12 @@ def test_three_frames_late_is_another_place(drive, make_tracks):
 def test_the_forecast_undoes_a_constant_motion(drive, make_tracks):
     for periods in (1, 1.5, 3):
         late = outputs_of_a_perfect_node(drive, make_tracks, periods=periods)
-        scored = score_outputs(drive, late, StreamingConfig(forecast=True)).raw[2].summary()
+        scored = score_played(drive, late, StreamingConfig(forecast=True)).raw[2].summary()
         assert scored.false_positives == 0
         assert scored.loc_a == pytest.approx(1.0, abs=1e-5)
         assert scored.misses == int(np.ceil(periods))  # the empty frames at the start
     wrong = outputs_of_a_perfect_node(drive, make_tracks, periods=3, velocity_px_s=-100.0)
-    scored = score_outputs(drive, wrong, StreamingConfig(forecast=True)).raw[2].summary()
+    scored = score_played(drive, wrong, StreamingConfig(forecast=True)).raw[2].summary()
     assert scored.mota == pytest.approx(-0.5)
 
 

@@ -26,21 +26,26 @@ from offline_training.recipes import read_recipe
 from offline_training.synthetic import generate, SceneConfig
 from offline_training.synthetic.writers import WriteOptions, WRITERS
 
-FRAMES = 36  # of the halves of two, 33 are a turn at K = 11
+FRAMES = 14
+TURN_FRAMES = 36  # of the halves of two sequences, 33 are a turn at K = 11
 
 
-@pytest.fixture(scope='session')
-def sequences(tmp_path_factory):
+def rendered(folder, n_frames):
     """Two rendered sequences."""
-    folder = tmp_path_factory.mktemp('rendered')
     write, _ = WRITERS['mot']
     for seed in (5, 6):
         scene = SceneConfig(
-            size_wh=(160, 96), fps=10.0, duration_s=FRAMES / 10, seed=seed, light='day',
+            size_wh=(160, 96), fps=10.0, duration_s=n_frames / 10, seed=seed, light='day',
             n_pedestrians=(8, 8), n_vehicles=(0, 0), n_parked=(0, 0), n_cyclists=(0, 0),
         )  # fmt: skip
         write(generate(scene), folder / f'scene-{seed}', WriteOptions(fps=10.0))
     return folder
+
+
+@pytest.fixture(scope='session')
+def sequences(tmp_path_factory):
+    """Short ones, for what has no keyframes."""
+    return rendered(tmp_path_factory.mktemp('rendered'), FRAMES)
 
 
 @pytest.fixture(scope='session')
@@ -199,8 +204,9 @@ def test_a_lost_bundle_is_trained_again(sequences, tiny, tmp_path):
 
 
 @pytest.mark.slow
-def test_everything(sequences, tiny, tmp_path):
+def test_everything(tiny, tmp_path):
     report = tmp_path / 'report.json'
+    sequences = rendered(tmp_path / 'rendered', TURN_FRAMES)
     assert main(command(sequences, tiny, tmp_path / 'run', '--json', str(report))) == 0
     content = json.loads(report.read_text())
     assert {t['name'] for t in content['trainings']} == set(all_trainings())

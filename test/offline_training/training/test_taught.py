@@ -1,6 +1,7 @@
 """A student beside a frozen teacher: what is computed, kept, written, and resumed to the bit."""
 
 import json
+import socket
 
 import numpy as np
 import pytest
@@ -342,3 +343,36 @@ def test_a_superfluous_teacher_is_named(write_recipe, train_words, tmp_path, tea
     assert 'nothing in this recipe asks the teacher' in capsys.readouterr().err
     content = json.loads((tmp_path / 'models' / 's' / 'model.json').read_text())
     assert 'teacher' not in content
+
+
+@pytest.mark.slow
+def test_two_processes_with_a_teacher_do_what_one_does(
+    write_recipe, train_words, tmp_path, teacher, start_command
+):
+    """Bit for bit, as without a teacher."""
+    recipe = str(write_recipe(steps=4, batch_size=8))
+    words = [recipe, *words_of(train_words, teacher, 'two'), *flags(TAUGHT)]
+    with socket.socket() as found:
+        found.bind(('127.0.0.1', 0))
+        port = found.getsockname()[1]
+    standalone = ['--nproc-per-node', 2, '--master-port', port, '-m', 'offline_training']
+    both = start_command(*standalone, 'train', *words, module='torch.distributed.run')
+    assert both.wait(timeout=120) == 0, both.communicate()[1]
+    one = [recipe, *words_of(train_words, teacher, 'one'), *flags(TAUGHT)]
+    assert main(['train', *one, '--set', 'train.shards=2']) == 0
+    two, alone = (
+        load_file(tmp_path / 'models' / name / 'weights.safetensors') for name in ('two', 'one')
+    )
+    for key, value in alone.items():
+        np.testing.assert_array_equal(value, two[key], err_msg=key)
+
+
+def test_more_identities_than_a_bundle_can_hold_are_refused(config_of):
+    from offline_training.commands.train import _with_pivots
+    from offline_training.recipes import Recipe
+
+    config = config_of(**{**TAUGHT, 'loss.ifm': 0.0, 'loss.efm': 1.0})
+    recipe = Recipe(config=config, sources=())
+    assert _with_pivots(recipe, 7).config.architecture.pivots == 7
+    with pytest.raises(InvalidOptionError, match='70000 identities.*at most 65536'):
+        _with_pivots(recipe, 70_000)
