@@ -9,11 +9,15 @@ from mot_compress_ros.inference import build_detector, Detector, load_bundle
 from mot_compress_ros.keyframe import (
     build_teacher,
     KeyframeConfig,
+    START_LIMIT_S,
     start_simulated,
     Teacher,
     WorkerSetup,
 )
 from mot_compress_ros.pipeline import Pipeline, PipelineConfig
+
+# A teacher from a slow disk is there by then; a live node does not wait longer to be configured.
+LIVE_WAIT_S = 10.0
 
 
 def build_pipeline(
@@ -60,7 +64,7 @@ def build_pipeline(
         )
         if live and supervised and config.keyframe.mode == 'async':
             student.work_apart(urgent=True)
-        pipeline.warm_up()
+        pipeline.warm_up(teacher_wait_s=LIVE_WAIT_S if live else START_LIMIT_S)
     except BaseException:
         if supervised:
             supervised.close()

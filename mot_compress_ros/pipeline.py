@@ -38,6 +38,7 @@ from mot_compress_ros.keyframe import (
     FrameReport,
     KeyframeConfig,
     Role,
+    START_LIMIT_S,
     Teacher,
 )
 from mot_compress_ros.options import option
@@ -229,11 +230,17 @@ class Pipeline:
         latest = stream.latest
         return None if latest is None else stream.attention.age_s(latest.stamp_ns)
 
-    def warm_up(self) -> None:
-        """Make the first frame as fast as the others."""
+    def warm_up(self, *, teacher_wait_s: float = START_LIMIT_S) -> None:
+        """Make the first frame as fast as the others.
+
+        A teacher that is not there after `teacher_wait_s` joins in when it is.
+
+        Raises:
+            BundleError: the teacher's bundle or one of its options was refused.
+        """
         self.student.warm_up()
         if self.teacher is not None:
-            self.teacher.warm_up()
+            self.teacher.warm_up(teacher_wait_s)
 
     def close(self) -> None:
         """End what works beside this thread; the pipeline is of no use after that."""

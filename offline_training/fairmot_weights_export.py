@@ -28,7 +28,13 @@ def export_tensors(bundle: Bundle) -> tuple[dict[str, Tensor], tuple[str, ...]]:
     Raises:
         BundleError: FairMOT has no such network, or the weights do not fit the manifest.
     """
-    name = str(bundle.manifest.architecture.get('name', ''))
+    architecture = bundle.manifest.architecture
+    name = str(architecture.get('name', ''))
+    if architecture.get('fusion', 'none') != 'none' or architecture.get('pivots'):
+        raise BundleError(
+            f'{bundle.path}: {LAYOUT} has no network with a fusion or with pivots; export the '
+            'student that it was started from'
+        )
     if name not in SIGNATURES:
         raise BundleError(
             f'{bundle.path}: {LAYOUT} has no network {name!r}; it has {", ".join(SIGNATURES)}'

@@ -29,6 +29,17 @@ def test_stage_is_recorded_even_when_the_body_raises():
     assert len(health.samples_ms('decode')) == 1
 
 
+def test_another_clock_may_say_what_time_it_is():
+    """Simulated time: 2 ms pass in the stage, however long it really takes."""
+    now = [5_000_000]
+    health = Health(clock=lambda: now[0])
+    with health.stage('total') as lap:
+        now[0] += 1_500_000
+        assert lap.ms == 1.5
+        now[0] += 500_000
+    assert health.samples_ms('total') == [2.0]
+
+
 def test_no_count_is_lost_between_threads():
     health = Health()
 

@@ -25,12 +25,13 @@ from mot_compress_ros.keyframe.ledger import Ledger
 from mot_compress_ros.keyframe.off import Never
 from mot_compress_ros.keyframe.schedule import Schedule, ScheduleFactory
 from mot_compress_ros.keyframe.synchronous import Rule, SynchronousSchedule
-from mot_compress_ros.keyframe.teacher import build_teacher, Teacher, TeacherState
+from mot_compress_ros.keyframe.teacher import build_teacher, START_LIMIT_S, Teacher, TeacherState
 from mot_compress_ros.keyframe.workers import Answer, WorkerSetup
 from mot_compress_ros.keyframe.workers.simulated import start_simulated
 
 __all__ = [
     'SCHEDULES',
+    'START_LIMIT_S',
     'Answer',
     'Attention',
     'CarriedPrior',

@@ -76,7 +76,11 @@ class KeyframeConfig:
         read_only=False,
     )
     max_age_s: float = option(
-        1.0, 'a teacher result that is older is not used any more', minimum=0.0, unit='s'
+        1.0,
+        'a teacher result that is older is not used any more',
+        minimum=0.0,
+        unit='s',
+        read_only=False,
     )
     worker: str = option(
         'auto',

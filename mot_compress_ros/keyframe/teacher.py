@@ -229,6 +229,8 @@ class Teacher:
         self._worker = self._start()
         if self._decode is not None:
             self._worker.reconfigure(self._decode)
+        if self._closed:  # by another thread, in the meantime
+            self._worker.close()
 
 
 def build_teacher(

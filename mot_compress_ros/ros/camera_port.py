@@ -21,7 +21,7 @@ from mot_compress_ros.datatypes import Frame, Tracks
 from mot_compress_ros.drawing import draw_tracks
 from mot_compress_ros.frame_source import FrameSource, SourceLog
 from mot_compress_ros.ros import conversions, qos
-from mot_compress_ros.ros.inference_info import InferenceInfo, to_message
+from mot_compress_ros.ros.inference_info import INFERENCE_INFO, InferenceInfo, to_message
 from mot_compress_ros.ros.monitor import CameraMonitor
 
 ImageMessage: TypeAlias = Image | CompressedImage
@@ -81,7 +81,7 @@ class CameraPort:
         )
         self._inference_info = node.create_lifecycle_publisher(
             DiagnosticArray,
-            f'{camera}/inference_info',
+            f'{camera}/{INFERENCE_INFO}',
             qos.inference_info(),
             qos_overriding_options=qos.overridable(),
         )

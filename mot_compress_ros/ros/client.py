@@ -28,6 +28,7 @@ from vision_msgs.msg import Detection2DArray, LabelInfo
 
 from mot_compress_ros.datatypes import Frame
 from mot_compress_ros.ros import conversions, qos
+from mot_compress_ros.ros.inference_info import INFERENCE_INFO
 
 Listener: TypeAlias = Callable[[str, object], None]
 _TRANSITIONS = {
@@ -118,7 +119,7 @@ class TrackerClient:
 
     def watch_inference_info(self, camera: str) -> Callable[[], None]:
         """Subscribe which network the tracks of a camera come from; returns the way out."""
-        topic = f'{self._base}/{camera}/inference_info'
+        topic = f'{self._base}/{camera}/{INFERENCE_INFO}'
         return self._listen(topic, DiagnosticArray, self._keep_inference_info)
 
     @contextmanager

@@ -17,6 +17,7 @@ from mot_compress_ros.keyframe import TeacherState
 from mot_compress_ros.message_fields import status_name
 from mot_compress_ros.pipeline import Pipeline
 
+INFERENCE_INFO = 'inference_info'  # the topic, below the camera's
 _OK, _WARN = b'\x00', b'\x01'
 
 

@@ -17,6 +17,7 @@ from mot_compress_ros.health import Health, Percentiles
 from mot_compress_ros.message_fields import track_number
 from mot_compress_ros.recording import RecordedMessage
 from mot_compress_ros.ros import conversions
+from mot_compress_ros.ros.inference_info import INFERENCE_INFO, of_message
 
 _WINDOW = 100_000  # an hour of video: the percentiles are of the whole run
 _RECORDED = (Detection2DArray, DiagnosticArray, LabelInfo)
@@ -74,6 +75,8 @@ class Listener:
             self._before_first.append((topic, message))
         elif isinstance(message, Detection2DArray):
             self._hear_tracks(topic, message)
+        elif topic.endswith(INFERENCE_INFO):
+            self._hear_info(topic, message)
         else:  # stamped by the node's clock; filed under that of the recording
             latest = self.exchanges[-1]
             latest.messages.append(_recorded(topic, message, latest.stamp_ns))
@@ -98,6 +101,17 @@ class Listener:
         exchange = self._by_stamp.get(stamp_ns)
         if exchange is not None and not exchange.network:
             exchange.network, exchange.teacher_age_s = network, teacher_age_s
+
+    def _hear_info(self, topic: str, message: DiagnosticArray) -> None:
+        stamp_ns = conversions.stamp_to_ns(message.header.stamp)
+        exchange, info = self._by_stamp.get(stamp_ns), of_message(message)
+        if exchange is not None:
+            exchange.messages.append(_recorded(topic, message, stamp_ns))
+        self.hear_source(
+            stamp_ns=stamp_ns,
+            network=info.source,
+            teacher_age_s=None if info.prior_age_ms is None else info.prior_age_ms / 1e3,
+        )
 
     def _hear_tracks(self, topic: str, message: Detection2DArray) -> None:
         exchange = self._by_stamp.get(conversions.stamp_to_ns(message.header.stamp))

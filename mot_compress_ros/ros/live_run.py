@@ -91,6 +91,8 @@ def run_live(
         ) as client:
             with client.watching(lambda: check_running(process, stop)):
                 bring_up(client, process)
+                if options.teacher:
+                    client.watch_inference_info(source.camera)
                 class_names = _class_names(client, source.camera)
                 start_s = time.monotonic()
                 failure = _play(source, client, listener, options=options, total=total)

@@ -143,7 +143,11 @@ def run_sequence(
     config: PipelineConfig,
     progress: Progress = lambda done: None,
 ) -> SequenceResult:
-    """Track a sequence frame by frame with a new tracker; every frame, no drops."""
+    """Track a sequence frame by frame with a new tracker; every frame, no drops.
+
+    Raises:
+        BundleError: the teacher failed; the student's frames in its place would pass for its own.
+    """
     students, recorded = RecordingDetector(student), []
     teachers = RecordingDetector(teacher) if teacher else None
     pipeline = Pipeline(
@@ -164,6 +168,11 @@ def run_sequence(
                 recorded += detector.recorded
                 detector.recorded = []
         progress(index + 1)
+    if pipeline.teacher is not None and pipeline.teacher.failures:
+        raise BundleError(
+            f'teacher {pipeline.teacher.name} failed on {sequence.name}: '
+            f'{pipeline.teacher.reason or "it came back, but frames are without it"}'
+        )
     return SequenceResult(
         tracks=tuple(tracks),
         detections=tuple(recorded),

@@ -10,4 +10,5 @@ MEMBERS = {
     'limits': 'offline_training.experiments.limits',
     'tracking': 'offline_training.experiments.tracking',
     'atttrack': 'offline_training.experiments.atttrack',
+    'keyframe': 'offline_training.experiments.keyframe',
 }

@@ -71,6 +71,7 @@ class Verdict:
         low: lower end of the interval over sequences; None where there is none.
         high: upper end.
         sequences: that the interval is over.
+        hota: the same difference in HOTA, points, of a claim on MOTA; the paper has none.
     """
 
     claim: Claim
@@ -79,6 +80,7 @@ class Verdict:
     low: float | None = None
     high: float | None = None
     sequences: int = 0
+    hota: float | None = None
 
     @property
     def holds(self) -> bool:
@@ -103,6 +105,7 @@ class Verdict:
             'low': self.low,
             'high': self.high,
             'sequences': self.sequences,
+            'hota': self.hota,
             'holds': self.holds,
         }
 
@@ -153,7 +156,18 @@ def _verdict(
     low, high, sequences = None, None, 0
     if measure == 'mota' and len(found) == 1 and resamples:
         low, high, sequences = _interval(found[0][1].report, found[0][0].report, resamples)
-    return Verdict(claim=claim, paper=paper, ours=ours, low=low, high=high, sequences=sequences)
+    hota = None
+    if measure == 'mota':
+        hota = difference([(a.figures['hota'], b.figures['hota']) for a, b in found], measure)
+    return Verdict(
+        claim=claim,
+        paper=paper,
+        ours=ours,
+        low=low,
+        high=high,
+        sequences=sequences,
+        hota=hota,
+    )
 
 
 def _interval(

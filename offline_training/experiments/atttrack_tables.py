@@ -67,9 +67,10 @@ def claims_table(verdicts: Sequence[Verdict]) -> str:
                 _signed(verdict.ours, unit),
                 bounds,
                 'yes' if verdict.holds else 'no',
+                '' if verdict.hota is None else _signed(verdict.hota, ''),
             ]
         )
-    header = ['difference', 'where', 'of', 'said', 'paper', 'ours', 'interval', 'holds']
+    header = ['difference', 'where', 'of', 'said', 'paper', 'ours', 'interval', 'holds', 'HOTA']
     return markdown_table(header, lines)
 
 
@@ -89,7 +90,7 @@ def summary_text(verdicts: Sequence[Verdict]) -> str:
             text += f' Intervals over {sequences} sequences are rough.'
     if any(v.paper_holds is False for v in verdicts):
         text += ' (!): the figures of the paper do not have the sign that its text says.'
-    return text
+    return f'{text} HOTA: the same difference of ours, in points.'
 
 
 def all_tables(

@@ -101,23 +101,23 @@ def test_concat_by_hand(images):
 
 
 def test_the_gate_by_hand():
-    gate = awake(build('gated')).fusion
     channels = 5
     gate = FUSIONS['gated'](channels=channels, n_class=1)
-    last = gate.layers[2].weight.data.normal_(0, 1)  # (2 C, hidden, 1, 1)
+    gain, shift = (layer.weight.data.normal_(0, 1) for layer in (gate.gain, gate.shift))
     generator = torch.Generator().manual_seed(0)
     feature = torch.randn(1, channels, 1, 1, generator=generator)
     prior = torch.randn(1, 3, 1, 1, generator=generator)
-    middle = gate.layers[0].weight[:, :, KERNEL // 2, KERNEL // 2] @ prior[0, :, 0, 0]
-    both = last[:, :, 0, 0] @ (middle * middle.sigmoid())
-    expected = feature[0, :, 0, 0] * (1 + both[:channels].tanh()) + both[channels:]
+    middle = gate.look[0].weight[:, :, KERNEL // 2, KERNEL // 2] @ prior[0, :, 0, 0]
+    seen = middle * middle.sigmoid()
+    expected = feature[0, :, 0, 0] * (1 + (gain[:, :, 0, 0] @ seen).tanh())
+    expected = expected + shift[:, :, 0, 0] @ seen
     torch.testing.assert_close(gate(feature, prior)['hm'][0, :, 0, 0], expected)
 
 
 def test_the_gate_is_the_identity_where_the_prior_is_empty():
     """To the bit, whatever it has learned; and wherever nothing is painted within its reach."""
     gate = awake(build('gated')).fusion
-    channels = gate.layers[2].out_channels // 2
+    channels = gate.gain.out_channels
     feature = torch.randn(1, channels, 16, 24, generator=torch.Generator().manual_seed(0))
     prior = torch.zeros(1, N_CLASS + 2, 16, 24)
     assert torch.equal(gate(feature, prior)['hm'], feature)

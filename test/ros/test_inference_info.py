@@ -16,7 +16,7 @@ pytest.importorskip('rclpy', reason='rclpy is not installed')
 from builtin_interfaces.msg import Time
 from std_msgs.msg import Header
 
-from mot_compress_ros.ros.inference_info import info_of, InferenceInfo, of_message, to_message
+from mot_compress_ros.ros.inference_info import InferenceInfo, info_of, of_message, to_message
 
 HEADER = Header(stamp=Time(sec=5, nanosec=7), frame_id='optical')
 INFO = InferenceInfo(

@@ -1,7 +1,7 @@
-"""A real node with a teacher in its own process, which is killed, stopped and starved.
+"""A real node with a teacher in its own process, which is killed, stopped and interrupted.
 
-Every fault is made with a signal, so nothing in the node knows that it is a test. What dim objects
-there are is seen only where the teacher says that they are: the scripted student takes a prior.
+Every fault is made with a signal, so nothing in the node knows that it is a test. The measured
+times are logged: `--log-cli-level=INFO` shows them.
 """
 
 from collections import Counter
@@ -34,7 +34,7 @@ LOG = logging.getLogger(__name__)
 PERIOD_NS = 100_000_000
 PATIENCE_S = 30.0
 WARN_WITHIN_S = 3.0
-TIMEOUT_S = 0.5
+TIMEOUT_S = 1.0
 OK, WARN, ERROR = b'\x00', b'\x01', b'\x02'
 
 
@@ -122,7 +122,9 @@ def drive(module_client):
     client.wait_for_topics()
     assert client.set_parameter('keyframe.mode', 'fixed') == ''
     drive = Drive(client)
-    drive.until(lambda: level(client) == OK and client.values('node')['teacher_state'] == 'ready')
+    for _ in range(2):  # the first may have been under way
+        client.diagnostics.clear()
+        drive.until(lambda: level(client) == OK and says(client, 'tracking 1 camera'))
     drive.worst_s = 0.0
     client.inference_info['front'].clear()
     client.tracks['front'].clear()
@@ -279,7 +281,7 @@ def test_in_turn_with_the_student_a_hung_teacher_costs_its_time_out_once(drive, 
     LOG.info('longest_exchange: %.3f s', worst_s)
     LOG.info('longest_exchange_after: %.3f s', drive.worst_s)
     assert to_warn_s < TIMEOUT_S + 1.0
-    assert TIMEOUT_S <= worst_s < TIMEOUT_S + 0.4
+    assert TIMEOUT_S <= worst_s < 2 * TIMEOUT_S
     assert drive.worst_s < TIMEOUT_S
     assert node_count(client, 'teacher_timeouts') == timeouts + 1
 
@@ -411,7 +413,8 @@ def test_keyframes_of_two_cameras_never_fall_together(parameters):
             lambda: client.values('node')['frames_processed'] == '42', timeout_s=PATIENCE_S
         )
         values = client.values('node')
-        assert values['keyframes'] == str(sum(int(v) for k, v in values.items() if 's.keyf' in k))
+        by_reason = [int(v) for k, v in values.items() if k.startswith('schedule.keyframes.')]
+        assert int(values['keyframes']) == sum(by_reason)
         ratio = float(values['keyframe_ratio'])
         assert ratio == pytest.approx(int(values['keyframes']) / 42, abs=0.006)
         assert ratio == pytest.approx(1 / 4, abs=0.05)

@@ -76,6 +76,22 @@ def test_a_legal_change_is_taken_live_or_before_configure():
     assert 'model: read when' in refusal({**live, **fixed}, current=DEFAULTS, is_configured=True)
 
 
+def test_the_options_of_keyframes_that_change_while_running():
+    live = {
+        name
+        for name, info in parameter_options().items()
+        if name.startswith('keyframe.') and not info.read_only
+    }
+    assert {'keyframe.mode', 'keyframe.interval', 'keyframe.update'} <= live
+    # Read where the worker is made, or by a teacher that is there already.
+    made_once = ('teacher_ms', 'worker', 'teacher_cores', 'timeout_s', 'retry_s')
+    assert not live & {f'keyframe.{name}' for name in made_once}
+    changes = {name: DEFAULTS[name] for name in live}
+    assert refusal(changes, current=DEFAULTS, is_configured=True) == ''
+    changes['keyframe.mode'] = 'often'
+    assert 'legal: fixed' in refusal(changes, current=DEFAULTS, is_configured=True)
+
+
 def test_parameters_of_others_pass():
     assert refusal({'use_sim_time': True}, current=DEFAULTS, is_configured=True) == ''
 

@@ -42,3 +42,11 @@ def test_invented_kinds_do_not_fill_the_memory():
     for n in range(1000):
         log.warn_of('front', 'x' * n)
     assert len(log._said) <= 100
+
+
+def test_the_node_speaks_for_itself_without_a_name():
+    recorder = Recorder()
+    log = ThrottledLog(recorder, clock=recorder.clock)
+    log.warn_of('', 'teacher failed: ended by 9')
+    log.warn_of('', 'teacher failed: ended by 11')
+    assert recorder.lines == ['teacher failed: ended by 9']

@@ -19,7 +19,7 @@ from mot_compress_ros.networks.heads import HEADS
 HIDDEN = 16
 KERNEL = 5  # cells: a prior that is 2 cells beside its object still reaches it
 # Of the first weights: the planes are small numbers in few cells, of which the hidden channels are
-# to be of order 1. What torch draws, 0.05, makes next to nothing of them, and the gate learns late.
+# to be of order 1. What torch draws, 0.05, makes little of them, and the gate learns late.
 FIRST_STD = 1.0
 TRUST = 2  # planes beside the heat maps: age and uncertainty
 
@@ -31,10 +31,13 @@ class Gate(Fusion):
         super().__init__(channels=channels, n_class=n_class)
         planes = self.prior_planes(n_class)
         first = nn.Conv2d(planes, HIDDEN, KERNEL, padding=KERNEL // 2, bias=False)
-        last = nn.Conv2d(HIDDEN, 2 * channels, 1, bias=False)
         nn.init.normal_(first.weight, std=FIRST_STD)
-        nn.init.zeros_(last.weight)
-        self.layers = nn.Sequential(first, nn.SiLU(inplace=True), last)
+        self.look = nn.Sequential(first, nn.SiLU(inplace=True))
+        # Two layers: halves of one's output lie scattered in memory, which the products pay for.
+        self.gain = nn.Conv2d(HIDDEN, channels, 1, bias=False)
+        self.shift = nn.Conv2d(HIDDEN, channels, 1, bias=False)
+        for last in (self.gain, self.shift):
+            nn.init.zeros_(last.weight)
 
     @staticmethod
     def prior_planes(n_class: int) -> int:
@@ -48,5 +51,7 @@ class Gate(Fusion):
 
     def forward(self, feature: Tensor, prior: Tensor) -> Mapping[str, Tensor]:
         """The changed feature for all heads."""
-        gain, shift = self.layers(prior).chunk(2, dim=1)
-        return dict.fromkeys(HEADS, feature * (1 + gain.tanh()) + shift)
+        seen = self.look(prior)  # (B, HIDDEN, h, w)
+        # 1 + tanh(x) is 2 sigmoid(2 x), which is 1 at 0 to the bit too, and faster in bf16.
+        changed = feature * (2 * (2 * self.gain(seen)).sigmoid()) + self.shift(seen)
+        return dict.fromkeys(HEADS, changed)

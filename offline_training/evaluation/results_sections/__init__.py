@@ -21,6 +21,7 @@ SECTIONS = {
     ),
     'benchmark pipeline': 'offline_training.evaluation.results_sections.benchmark_pipeline',
     'streaming': 'offline_training.evaluation.results_sections.streaming',
+    'streaming_modes': 'offline_training.evaluation.results_sections.streaming_modes',
     'benchmark training': 'offline_training.evaluation.results_sections.benchmark_training',
     'sizes': 'offline_training.evaluation.results_sections.sizes',
     'experiment_recipe': 'offline_training.evaluation.results_sections.experiment_recipe',

@@ -14,8 +14,9 @@ def section(report: Mapping[str, Any]) -> str:
     options = report['options']
     title = f'## Streaming scores of {report["model"]["name"]}'
     if report['teacher']:
-        interval = options['keyframe.interval']
-        title += f', with {report["teacher"]["name"]} on one frame in {interval}'
+        mode = options.get('keyframe.mode', 'fixed')
+        how = f'on one frame in {options["keyframe.interval"]}' if mode == 'fixed' else mode
+        title += f', with {report["teacher"]["name"]} {how}'
     note = (
         'Ground truth meets the latest output that is ready at its time; a node with one worker '
         'takes the newest frame and drops the others. A speed factor of 2 is a machine twice as '

@@ -3,12 +3,14 @@
 import pytest
 import torch
 
-from mot_compress_ros.errors import InvalidOptionError
+from mot_compress_ros.errors import BundleError, InvalidOptionError
+from mot_compress_ros.inference import load_bundle
 from mot_compress_ros.inference.checkpoint import ModelManifest, save_bundle
 from mot_compress_ros.networks import ArchitectureConfig, JointDetector
 from mot_compress_ros.networks.heads import HEADS
 from mot_compress_ros.options import to_mapping
 from offline_training.distillation.start import open_start, started_network
+from offline_training.fairmot_weights_export import export_tensors
 
 PLAIN = {'width': 0.0625, 'n_class': 3, 'embedding_dim': 8}
 
@@ -80,3 +82,10 @@ def test_pivots_of_other_identities_start_fresh(tmp_path):
     assert torch.equal(same.pivot.weight, old.pivot.weight)
     assert other.pivot.weight.shape == (7, 8) and other.pivot.weight.abs().sum() > 0
     assert not hasattr(start(tmp_path / 'old'), 'pivot')
+
+
+@pytest.mark.parametrize('more', [{'fusion': 'gated'}, {'fusion': 'concat'}, {'pivots': 5}])
+def test_fairmot_has_no_such_network(tmp_path, more):
+    write(tmp_path / 'old', **more)
+    with pytest.raises(BundleError, match='no network with a fusion or with pivots'):
+        export_tensors(load_bundle(tmp_path / 'old'))

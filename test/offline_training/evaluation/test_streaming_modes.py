@@ -11,6 +11,7 @@ from mot_compress_ros.errors import InvalidOptionError
 from mot_compress_ros.inference.backends.scripted import write_scripted_bundle
 from mot_compress_ros.keyframe import KeyframeConfig
 from mot_compress_ros.pipeline import PipelineConfig
+from offline_training.__main__ import main
 from offline_training.commands import stream_evaluate
 from offline_training.datasets.mot_layout import read_sequence
 from offline_training.datasets.mot_writing import GroundTruthRow, SequenceWriter
@@ -322,6 +323,10 @@ def test_the_command_puts_modes_beside_each_other(sequence, models, tmp_path, ca
     assert len(lines) == 1 + 3 * 2
     assert lines[1].startswith('| fixed:4, 1x, street')
     assert plot.read_bytes().startswith(b'\x89PNG')
+    assert main(['results', '--json', str(out)]) == 0
+    page = capsys.readouterr().out
+    assert '## Keyframe modes of plain and plain' in page
+    assert lines[1] in page
 
 
 def test_one_mode_alone_says_what_it_says_beside_others(sequence, models):

@@ -2,11 +2,13 @@
 
 import re
 
+import cv2
 import numpy as np
 import pytest
 import yaml
 
 from mot_compress_ros.errors import InputError, InvalidOptionError
+from offline_training.benchmarks.association_plot import standalone_svg
 from offline_training.experiments.atttrack import chosen_tables
 from offline_training.experiments.atttrack_claims import (
     Claim,
@@ -15,7 +17,7 @@ from offline_training.experiments.atttrack_claims import (
     judge,
     sign_of,
 )
-from offline_training.experiments.atttrack_figure import fitted
+from offline_training.experiments.atttrack_figure import fitted, interval_chart
 from offline_training.experiments.atttrack_paper import (
     Arm,
     CAPTIONS,
@@ -43,6 +45,7 @@ from offline_training.experiments.atttrack_tables import (
     summary_text,
 )
 from offline_training.experiments.atttrack_time import duration, Job, plan_text
+from offline_training.reports.figures import write_png
 
 
 def paper(table, family, scheme, k=0):
@@ -309,6 +312,15 @@ def test_the_fit_of_a_parabola_is_the_parabola():
     assert fitted(ks, [3 - k + 0.5 * k * k for k in ks], at) == pytest.approx(
         3 - at + 0.5 * at * at
     )
+
+
+def test_figure_7_is_drawn(tmp_path):
+    chart = interval_chart(made_up([FIGURE], lambda table, arm: 60.0 - arm.interval))
+    write_png(chart, tmp_path / 'figure.png')
+    image = cv2.imread(str(tmp_path / 'figure.png'))
+    assert image.shape[1] > 1000 and image.std() > 5
+    text = standalone_svg(chart)
+    assert 'DLA34' in text and 'YOLOv5' in text and SCHEMES['layerwise'] in text
 
 
 def test_the_second_set_is_that_of_the_last_two_tables():

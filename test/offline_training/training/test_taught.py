@@ -374,5 +374,5 @@ def test_more_identities_than_a_bundle_can_hold_are_refused(config_of):
     config = config_of(**{**TAUGHT, 'loss.ifm': 0.0, 'loss.efm': 1.0})
     recipe = Recipe(config=config, sources=())
     assert _with_pivots(recipe, 7).config.architecture.pivots == 7
-    with pytest.raises(InvalidOptionError, match='70000 identities.*at most 65536'):
+    with pytest.raises(InvalidOptionError, match=r'70000 identities.*at most 65536'):
         _with_pivots(recipe, 70_000)
