@@ -3,4 +3,4 @@
 Everything outside `mot_compress_ros.ros` runs without ROS.
 """
 
-__version__ = '0.3.0'
+__version__ = '0.4.0'

@@ -24,7 +24,7 @@ from mot_compress_ros.console import ProgressLine, say
 from mot_compress_ros.errors import InvalidOptionError
 from mot_compress_ros.health import Health
 from mot_compress_ros.options import to_mapping
-from offline_training.benchmarks.keyframe_cores import choose_cores, Cores, pinned
+from offline_training.benchmarks.keyframe_cores import choose_cores, Cores, OtherWork, pinned
 from offline_training.command_options import parse_size
 from offline_training.environment import command_line, describe_environment
 from offline_training.report_files import check_writable, write_report, write_text
@@ -134,7 +134,9 @@ def measure(args: argparse.Namespace, cores: Cores) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         student, teacher = _open(args, config, Path(folder))
         with closing(teacher):
+            others = OtherWork()
             found = _turns(args, modes, frames, student=student, teacher=teacher)
+            others_share = others.share()
             networks = {
                 'student': {'name': student.name, 'runtime': student.backend.name},
                 'teacher': {'name': teacher.name, 'runtime': teacher.worker_name},
@@ -144,6 +146,7 @@ def measure(args: argparse.Namespace, cores: Cores) -> dict[str, Any]:
         'size_wh': list(student.manifest.input_size_wh),
         'source_size_wh': list(frames[0].size_wh),
         'options': to_mapping(config),
+        'others_share': others_share,
         'modes': found,
         'contention': contention(found),
         'goals': goals(found, device=args.device),
@@ -274,8 +277,8 @@ def origin_text(report: dict[str, Any]) -> str:
     return (
         f'Made by `{report["command"]}` on {report["environment"]["cpu"]}: {student} '
         f'and {teacher} at {size}, {rate}, {report["repeats"]} turns of '
-        f'{report["frames"]} frames for each mode, medians over the turns; the load of the '
-        f'machine before was {report["environment"]["load_average_before"]:.1f}. Ratios are to '
-        'the student alone (`off`). Late: from the step that gave a frame to the teacher to the '
-        'step that used its result; taking in: correcting the tracks and renewing the prior.'
+        f'{report["frames"]} frames for each mode, medians over the turns; others used '
+        f'{report["others_share"]:.0%} of the machine in that time. Ratios are to the student '
+        'alone (`off`). Late: from the step that gave a frame to the teacher to the step that '
+        'used its result; taking in: correcting the tracks and renewing the prior.'
     )

@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 import os
 from pathlib import Path
+import time
 
 from mot_compress_ros.errors import InvalidOptionError
 from mot_compress_ros.keyframe.workers import parse_cores
@@ -74,3 +75,41 @@ def _pin(cores: Set[int]) -> None:
     for thread in _THREADS.iterdir():
         with suppress(ProcessLookupError):  # it ended in the meantime
             os.sched_setaffinity(int(thread.name), cores)
+
+
+class OtherWork:
+    """How much of the machine others use, from now on: what they take, the measured ones lack."""
+
+    def __init__(self) -> None:
+        self._began_s, self._busy_s, self._own_s = time.monotonic(), _busy_s(), _own_s()
+
+    def share(self) -> float:
+        """Of the time of all cores."""
+        elapsed_s = (time.monotonic() - self._began_s) * (os.cpu_count() or 1)
+        others_s = (_busy_s() - self._busy_s) - (_own_s() - self._own_s)
+        return min(1.0, max(0.0, others_s / elapsed_s))
+
+
+def _busy_s() -> float:
+    """Time that all cores have worked since the machine started (proc(5): user to steal)."""
+    with Path('/proc/stat').open(encoding='ascii') as file:
+        user, nice, system, _, _, irq, soft, steal = map(int, file.readline().split()[1:9])
+    return (user + nice + system + irq + soft + steal) / os.sysconf('SC_CLK_TCK')
+
+
+def _own_s() -> float:
+    """Time that this process and its children have worked."""
+    times = os.times()
+    own_s = times.user + times.system + times.children_user + times.children_system
+    for listed in _THREADS.glob('*/children'):
+        with suppress(OSError):  # the thread ended in the meantime
+            own_s += sum(map(_worked_s, listed.read_text(encoding='ascii').split()))
+    return own_s
+
+
+def _worked_s(pid: str) -> float:
+    with suppress(OSError):
+        after_name = Path('/proc', pid, 'stat').read_text(encoding='utf-8').rpartition(')')[2]
+        user, system = after_name.split()[11:13]
+        return (int(user) + int(system)) / os.sysconf('SC_CLK_TCK')
+    return 0.0

@@ -17,6 +17,7 @@ from offline_training.reports.runs import COLORS
 NAME = 'keyframe_times'
 ALONE, BESIDE = 'off', 'async'
 GOAL = 1.15  # of the student alone
+QUIET = 0.03  # share of the machine that others may use
 NOTHING = '–'
 _COLUMNS = 3
 _BINS = 60
@@ -112,6 +113,11 @@ def _goal_lines(report: Mapping[str, Any]) -> str:
         lines.append(
             f'- the student is {report["contention"]:.2f} times as slow beside the teacher '
             '(`stream-evaluate --contention`)'
+        )
+    if report['others_share'] > QUIET:
+        lines.append(
+            f'- others used {report["others_share"]:.0%} of the machine meanwhile: these times '
+            'are not those of the modes alone; measure again on a machine that is idle'
         )
     return '\n'.join(lines) or f'no goal: the modes {ALONE} and {BESIDE} were not both measured'
 

@@ -3,6 +3,8 @@
 import argparse
 import json
 import os
+import subprocess
+import sys
 import threading
 import time
 
@@ -16,7 +18,7 @@ from mot_compress_ros.inference import build_detector, Detector, load_bundle
 from mot_compress_ros.keyframe import KeyframeConfig
 from mot_compress_ros.pipeline import Pipeline, PipelineConfig
 from offline_training.benchmarks import keyframe
-from offline_training.benchmarks.keyframe_cores import choose_cores, pinned
+from offline_training.benchmarks.keyframe_cores import _own_s, choose_cores, OtherWork, pinned
 from offline_training.benchmarks.keyframe_page import between_markers, read_page
 from offline_training.benchmarks.keyframe_report import contention, goals, tables
 from offline_training.benchmarks.keyframe_turn import median_turn, play_turn, STEP
@@ -128,6 +130,25 @@ def test_cores_are_pinned_and_let_go():
         assert os.sched_getaffinity(0) == before
 
 
+def test_what_others_use_is_told_from_our_own_work():
+    """Ours is not counted, that of our children neither, while they live and after."""
+    work = 'import time\nend = time.process_time() + {}\nwhile time.process_time() < end: pass'
+    before = _own_s()
+    child = subprocess.Popen([sys.executable, '-c', work.format(0.3) + '\ninput()'],
+                             stdin=subprocess.PIPE)  # fmt: skip
+    until_s = time.monotonic() + 10
+    while _own_s() - before < 0.3 and time.monotonic() < until_s:
+        time.sleep(0.01)
+    assert _own_s() - before >= 0.3
+    child.communicate(b'\n')
+    assert 0.3 <= _own_s() - before < 1.5
+    others = OtherWork()
+    end_s = time.process_time() + 0.2
+    while time.process_time() < end_s:
+        pass
+    assert 0 <= others.share() <= 1
+
+
 def test_cores_that_are_chosen():
     assert choose_cores('', '', device='cuda').to_json() == {'student': [], 'teacher': []}
     if len(os.sched_getaffinity(0)) > 1:
@@ -172,6 +193,7 @@ def test_the_command_with_a_real_process(scripted_bundle, painted_sequence, tmp_
     text = page.read_text()
     assert text.startswith('a\n')
     assert text.endswith('z\n')
+    assert 0 <= report['others_share'] <= 1
     assert tables(report) in text
     assert tables(report) in capsys.readouterr().out
 
