@@ -31,12 +31,17 @@ def checked_homography(camera_motion: NDArray[np.floating]) -> Float64Array:
         InvalidDataError: it is not a finite (3, 3) matrix that can be inverted.
     """
     matrix = np.array(camera_motion, np.float64)
-    if matrix.shape != (3, 3) or not np.isfinite(matrix).all() or not np.linalg.det(matrix):
+    determinant = 0.0
+    if matrix.shape == (3, 3) and np.isfinite(matrix).all():
+        # By a power of two, which changes no digit, so that no determinant is out of range.
+        scaled = np.ldexp(matrix, -np.frexp(np.abs(matrix).max())[1])
+        determinant = float(np.linalg.det(scaled))
+    if not determinant:
         raise InvalidDataError(
             'camera_motion: expected a finite, invertible (3, 3) homography from the last frame '
             f'to this one, got shape {matrix.shape} {matrix.tolist()}'
         )
-    return np.asarray(matrix / np.cbrt(np.linalg.det(matrix)))
+    return np.asarray(scaled / np.cbrt(determinant))
 
 
 @dataclass(frozen=True, eq=False)

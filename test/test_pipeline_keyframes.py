@@ -1,5 +1,7 @@
 """The student is told what the teacher saw, in time or late, and the teacher may fail."""
 
+import time
+
 import cv2
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from mot_compress_ros.assembly import build_pipeline
 from mot_compress_ros.datatypes import Frame
 from mot_compress_ros.errors import BundleError
+from mot_compress_ros.inference import Detector
 from mot_compress_ros.inference.backends.scripted import write_scripted_bundle
 from mot_compress_ros.options import from_mapping
 from mot_compress_ros.pipeline import PipelineConfig
@@ -106,6 +109,78 @@ def test_a_late_result_of_before_a_reset_is_refused(pair):
         pipeline.step([frame(index, walker(index, DIM))])
     assert pipeline.health.counters()['late_results_refused'] == 1
     assert pipeline.prior_age_s('camera') is None
+
+
+def test_a_late_result_is_not_taken_for_that_of_a_new_stream_with_the_same_stamps(pair):
+    """As where a simulation begins anew: what was seen at 0 s was there in the last run."""
+    pipeline = made(pair, mode='async', teacher_ms=100.0)
+    for index in range(3):
+        pipeline.step([frame(index, walker(index, BRIGHT))])
+    pipeline.reset('camera')
+    for index in range(8):
+        pipeline.step([frame(index)])
+    assert len(pipeline._streams['camera'].tracker.store) == 0
+    assert pipeline.health.counters()['late_results_refused'] == 1
+
+
+def test_a_simulated_latency_holds_for_cameras_whose_clocks_are_far_apart(pair):
+    """They take turns; at 33 ms from one frame to the next of each, 100 ms are three or four."""
+    pipeline = made(pair, cameras=('front', 'rear'), mode='async', teacher_ms=100.0)
+    delays = []
+    for index in range(40):
+        for camera, ahead in (('front', 0), ('rear', 30_000_000)):
+            pipeline.step([frame(index + ahead, walker(index, BRIGHT), camera=camera)])
+            age_s = pipeline.prior_age_s(camera)
+            if age_s is not None:
+                delays.append(age_s)
+    assert len(delays) > 40
+    assert min(delays) > 0.08
+    assert pipeline.health.counters()['late_results'] in range(8, 14)
+
+
+def test_a_late_result_comes_through_a_switch_to_a_mode_in_turn(pair):
+    """The teacher is busy with frame 4; in turn it begins when that answer is there."""
+    pipeline = made(pair, mode='async', interval=3, teacher_ms=100.0)
+    sources = []
+    for index in range(14):
+        if index == 6:
+            changed = {'keyframe.mode': 'fixed', 'keyframe.interval': 3}
+            pipeline.reconfigure(from_mapping(PipelineConfig, changed))
+        sources.append(pipeline.step([frame(index, walker(index, BRIGHT))])[0].source)
+    assert [i for i, source in enumerate(sources) if source == 'teacher'] == [8, 11]
+    counters = pipeline.health.counters()
+    assert (counters['late_results'], counters.get('late_results_refused', 0)) == (2, 0)
+    assert counters['keyframes'] == 4
+
+
+def test_the_time_of_a_teacher_that_fails_is_not_taken_for_the_students(pair, monkeypatch):
+    """A time-out is seconds; `deadline` would think that no keyframe fits any more."""
+    pipeline = made(pair, interval=2)
+    reports = []
+    monkeypatch.setattr(pipeline.schedule, 'served', reports.append)
+
+    def hang(frames):
+        time.sleep(0.2)
+
+    monkeypatch.setattr(pipeline.teacher, 'look', hang)
+    pipeline.step([frame(0, walker(0, BRIGHT))])
+    (report,) = reports
+    assert report.teacher_failed
+    assert report.total_ms > 200
+    assert report.total_ms - report.step_teacher_ms < 100
+
+
+def test_live_the_student_goes_first_on_the_device_in_every_mode(pair, monkeypatch):
+    """The mode may become `async` while running."""
+    asked = []
+    monkeypatch.setattr(
+        Detector, 'work_apart', lambda self, *, urgent=False: asked.append((self.name, urgent))
+    )
+    made(pair, live=True, mode='fixed', worker='thread').close()
+    assert ('student', True) in asked
+    asked.clear()
+    build_pipeline(cameras=['camera'], model=pair['model'], live=True).close()
+    assert asked == [], 'there is nobody beside'
 
 
 def test_cameras_that_come_together_never_share_a_keyframe(pair):

@@ -15,13 +15,21 @@ def check_pair(student: ModelManifest, teacher: ModelManifest) -> None:
     """Check that a student that depends on its teacher is beside that one.
 
     Raises:
-        BundleError: it is not, or their classes differ; the message says why, and what to do.
+        BundleError: it is not, their classes differ, or so do the lengths of embeddings that are
+            said to be of one space; the message says why, and what to do.
     """
     if teacher.class_names != student.class_names:
         raise BundleError(
             f'teacher {teacher.name} has the classes {", ".join(teacher.class_names)}, '
             f'student {student.name} has {", ".join(student.class_names)}; '
             f'use two models of the same classes'
+        )
+    if student.space == teacher.space and student.embedding_dim != teacher.embedding_dim:
+        raise BundleError(
+            f'student {student.name} and teacher {teacher.name} both have embeddings of the space '
+            f'{student.space}, those of the student of length {student.embedding_dim}, but the '
+            f'teacher has {teacher.embedding_dim}; export the one whose embedding_space is wrong '
+            'again'
         )
     taught_by = student.teacher
     if not taught_by:

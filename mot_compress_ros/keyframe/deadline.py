@@ -13,6 +13,7 @@ from mot_compress_ros.keyframe.synchronous import Rule
 # A teacher that never runs is never measured again, and one slow second would stop it for good.
 _PATIENCE_NS = 10_000_000_000
 _DOUBLED_AT_MOST = 3
+_SECOND_LOOK_NS = 1_000_000_000  # the first frame of a network is often its slowest
 
 
 class WithinDeadline:
@@ -25,9 +26,10 @@ class WithinDeadline:
     fit waits until it does.
 
     While one of the three is not known, as on the first frame, when nothing waits yet, a keyframe
-    runs to learn it. When the teacher has not run for 10 s because it does not fit, one
-    keyframe runs all the same, and its time replaces those known before; where it does not fit
-    again the next trial is after 20 s, then 40, then every 80. Those frames may be late.
+    runs to learn it. When the teacher has not run for 10 s because it does not fit, for one second
+    where that is known from a single frame, one keyframe runs all the same, and its time replaces
+    those known before; where it does not fit again the next trial is after 10 s, then 20, then 40,
+    then every 80. Those frames may be late.
     """
 
     def __init__(self, config: KeyframeConfig, ledger: Ledger) -> None:
@@ -75,5 +77,7 @@ class WithinDeadline:
 
     def _may_try(self, frame: FrameFacts) -> bool:
         last_ns = self._ledger.teacher_at_ns or 0
-        patience_ns = _PATIENCE_NS << min(self._trials, _DOUBLED_AT_MOST)
+        patience_ns = _PATIENCE_NS << min(max(self._trials - 1, 0), _DOUBLED_AT_MOST)
+        if self._ledger.turn == 1:
+            patience_ns = _SECOND_LOOK_NS
         return self._ledger.now_ns(frame.camera, frame.stamp_ns) - last_ns >= patience_ns

@@ -33,8 +33,10 @@ from mot_compress_ros.keyframe.workers import (
     WorkerSetup,
     WorkerState,
 )
+from mot_compress_ros.keyframe.workers.look import failure_of
 
 LONGEST_RETRY_S = 60.0
+_LEAST_RETRY_S = 0.05  # doubled it is the second wait where the first is 0
 # A network on a slow disk, a busy machine and a cold GPU; a worker that needs longer hangs.
 START_LIMIT_S = 120.0
 
@@ -147,7 +149,7 @@ class Teacher:
         return good
 
     def tell(self, now_ns: int) -> None:
-        """What time it is by the stamps of the frames; a simulated teacher needs to know."""
+        """How much time has passed by the stamps of the frames; a simulated teacher follows it."""
         self._worker.tell(now_ns)
 
     def warm_up(self, timeout_s: float = START_LIMIT_S) -> None:
@@ -218,15 +220,20 @@ class Teacher:
         self.state, self.reason = TeacherState.FAILED, reason
         self._worker.abandon()
         self._retry_at_s = self._clock() + self._retry_s
-        self._retry_s = max(self._config.retry_s, min(2 * self._retry_s, LONGEST_RETRY_S))
+        longer_s = min(2 * max(self._retry_s, _LEAST_RETRY_S), LONGEST_RETRY_S)
+        self._retry_s = max(self._config.retry_s, longer_s)
 
     def _retry(self) -> None:
         """Start a new worker when it is time and nothing is left of the old one."""
         if self._clock() < self._retry_at_s or not self._worker.gone:
             return
         self.restarts += 1
+        try:
+            self._worker = self._start()
+        except Exception as error:  # no more threads, no memory
+            self._fail(failure_of(error).reason)
+            return
         self.state, self._since_s = TeacherState.STARTING, self._clock()
-        self._worker = self._start()
         if self._decode is not None:
             self._worker.reconfigure(self._decode)
         if self._closed:  # by another thread, in the meantime

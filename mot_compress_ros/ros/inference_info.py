@@ -33,7 +33,8 @@ class InferenceInfo:
             stamps; 0 on a frame of the teacher's, None where there is none.
         late_results: results of the teacher that came for an earlier frame, all cameras, so far.
         keyframe_reason: why the teacher has, or was given, this very frame; '' where it was not.
-        failed: why the teacher cannot be asked; '' where it has not failed.
+        failed: why the teacher cannot be asked, until it is back from a failure; '' where it can,
+            and where it has not failed.
     """
 
     source: str
@@ -55,7 +56,7 @@ def info_of(pipeline: Pipeline, tracks: Tracks, *, camera: str) -> InferenceInfo
     manifest = teacher.manifest if teacher and by_teacher else pipeline.student.manifest
     age_s = pipeline.prior_age_s(camera)
     record = pipeline.schedule.ledger.of(camera)
-    failed = teacher is not None and teacher.state is TeacherState.FAILED
+    is_away = teacher is not None and teacher.state is not TeacherState.READY
     return InferenceInfo(
         source=tracks.source,
         model=manifest.name,
@@ -63,7 +64,7 @@ def info_of(pipeline: Pipeline, tracks: Tracks, *, camera: str) -> InferenceInfo
         prior_age_ms=None if age_s is None else 1e3 * age_s,
         late_results=pipeline.health.counters().get('late_results', 0),
         keyframe_reason=record.last_reason if record.keyframe_ns == tracks.stamp_ns else '',
-        failed=teacher.reason if teacher and failed else '',
+        failed=teacher.reason if teacher and is_away else '',
     )
 
 

@@ -140,7 +140,8 @@ def _train(args: argparse.Namespace, processes: Processes) -> None:
     read = FrameCache(args.cache, max_width_px=args.cache_width) if args.cache else read_frame
     architecture = config.architecture
     network = started_network(init, architecture) if init else JointDetector(architecture)
-    asked = fuse_batch_norm(load_network(teacher).eval()) if teacher else None
+    with torch.random.fork_rng(devices=()):  # a student starts alike, whoever teaches it
+        asked = fuse_batch_norm(load_network(teacher).eval()) if teacher else None
     model = train(
         network,
         make_sampler(config, sources, read=read),

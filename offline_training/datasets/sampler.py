@@ -55,6 +55,9 @@ class Sampler(ABC):
 
     unit_images = 1  # images that are drawn together
     has_mosaics = True
+    # Counted up where the same seed draws other samples than before: a run that began with the
+    # old ones is not gone on with.
+    edition = 1
 
     def __init__(
         self,
@@ -185,14 +188,16 @@ class PairSampler(Sampler):
 class KeyframeSampler(PairSampler):
     """Pairs as `PairSampler` draws them, each image with a key frame some frames before it.
 
-    Both frames go through one geometry, with colours of their own. Without `attention.prior` no
-    key frame is drawn, and the samples are those of `PairSampler`.
+    Both frames go through one geometry, with colours of their own. Key frames are drawn from a
+    random stream of their own, so pictures and labels are those of `PairSampler` whatever the
+    student is told. Without `attention.prior` no key frame is drawn.
 
     Raises:
         InvalidOptionError: mosaics are asked for, in which no frame has a key frame.
     """
 
     has_mosaics = False
+    edition = 2  # key frames have a stream of their own; 1: they shared that of the pictures
 
     def __init__(self, sources: Sequence[TrainingSource], **options: Any) -> None:
         super().__init__(sources, **options)
@@ -210,7 +215,8 @@ class KeyframeSampler(PairSampler):
             return super()._load(labels, rng, step)
         frame = self._read(labels.path)
         sample, repeat = augment_repeatedly(frame.image_bgr, frame.fit(labels), self._config, rng)
-        return replace(sample, key=self._key(labels, frame, repeat, rng, step))
+        (own,) = rng.spawn(1)  # draws nothing from `rng`
+        return replace(sample, key=self._key(labels, frame, repeat, own, step))
 
     def _key(
         self,

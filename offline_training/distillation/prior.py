@@ -6,6 +6,7 @@ The picture of a sample is the network's input, so all pixels here are those of 
 from __future__ import annotations
 
 from collections.abc import Iterator
+import functools
 import math
 
 import numpy as np
@@ -16,17 +17,16 @@ from mot_compress_ros.datatypes import Detections
 from mot_compress_ros.inference import Observation
 from mot_compress_ros.keyframe import Attention, KeyframeConfig, PriorObjects
 from mot_compress_ros.preprocess import LetterboxTransform
+from mot_compress_ros.tracking import Tracker, TrackerConfig
 from offline_training.distillation.config import AttentionConfig
 
 NOTHING_MOVED = LetterboxTransform(scale_x=1.0, scale_y=1.0, left_px=0, top_px=0)
 SAME_OBJECT_IOU = 0.5
 TRUE_SCORES = (0.3, 1.0)  # of what a teacher finds, from hardly to surely
 FALSE_SCORES = (0.2, 0.6)
-# Deviations of FairMOT's Kalman filter, by the height of a box: of a place, and of a velocity per
-# frame, ten times that for an object which was just seen for the first time.
-POSITION_STD = 1 / 20
-VELOCITY_STD = 1 / 160
-NEW_OBJECT = 10.0
+LONG_SEEN_FRAMES = 30  # after which a tracker's doubt stays as it is
+BEGINS_TRACK_SCORE = TrackerConfig().new_track_score
+_SIDE_PX = 100.0
 
 
 def objects_of(
@@ -37,7 +37,9 @@ def objects_of(
     velocities_px_s: NDArray[np.floating],
     fps: float,
 ) -> PriorObjects:
-    """N objects of a key frame, as unsure as a tracker is of them.
+    """N objects of a key frame, as unsure as the vehicle's tracker is of them.
+
+    Those whose velocity is known have a track id, 1, the others have none.
 
     Args:
         boxes_xyxy_px: (N, 4).
@@ -47,15 +49,39 @@ def objects_of(
         fps: frames per second, by which a tracker's doubt grows.
     """
     known = np.isfinite(velocities_px_s).all(axis=1)
-    height = np.asarray(boxes_xyxy_px[:, 3] - boxes_xyxy_px[:, 1], np.float64)
+    sides = np.asarray(boxes_xyxy_px[:, 2:] - boxes_xyxy_px[:, :2], np.float64)  # (N, 2)
+    side = np.sqrt(np.square(sides).mean(axis=1))  # both sides count alike
+    new, old = (tracker_doubt(n, fps=fps) for n in (1, LONG_SEEN_FRAMES))
     return PriorObjects(
         boxes_xyxy_px=boxes_xyxy_px.astype(np.float64),
         scores=scores.astype(np.float32),
         class_ids=class_ids,
         velocities_px_s=np.where(known[:, None], velocities_px_s, 0.0),
-        position_std_px=height * POSITION_STD,
-        velocity_std_px_s=height * VELOCITY_STD * fps * np.where(known, 1.0, NEW_OBJECT),
+        position_std_px=side * np.where(known, old[0], new[0]),
+        velocity_std_px_s=side * np.where(known, old[1], new[1]),
+        track_ids=known.astype(np.int64),
     )
+
+
+@functools.cache
+def tracker_doubt(frames: int, *, fps: float) -> tuple[float, float]:
+    """Deviations of the vehicle's tracker after so many frames of an object: its sides times these.
+
+    Of its place, and per second of its velocity. They come from the tracker itself, at its
+    defaults, whose noise is a share of the sides.
+    """
+    tracker, corner = Tracker(TrackerConfig()), np.array([[_SIDE_PX, _SIDE_PX]])
+    seen = Detections(
+        boxes_xyxy_px=np.concatenate([corner, 2 * corner], axis=1).astype(np.float32),
+        scores=np.ones(1, np.float32),
+        class_ids=np.zeros(1, np.int64),
+        embeddings=np.zeros((1, 0), np.float32),
+    )
+    for frame in range(frames):
+        stamp_ns = round(frame * 1e9 / fps)
+        tracker.update(seen, stamp_ns=stamp_ns, source='teacher', camera_motion=None)
+    (position_px,), (velocity_px_s,) = tracker.store.position_std_px, tracker.store.velocity_std_px_s
+    return float(position_px) / _SIDE_PX, float(velocity_px_s) / _SIDE_PX
 
 
 def disturbed(
@@ -109,10 +135,12 @@ def _columns() -> Iterator[str]:
 
 
 def as_seen(found: Detections, truth: PriorObjects, *, fps: float) -> PriorObjects:
-    """What a teacher found in a key frame, with the velocities of the true objects it found.
+    """What a tracker shows of a teacher's finds, with the velocities of the true objects.
 
     The velocity is that of the object of its class that it overlaps most, at least by
-    `SAME_OBJECT_IOU`; it is not known where there is none.
+    `SAME_OBJECT_IOU`; it is not known where there is none. A tracker has such objects, and a find
+    of any score goes on with their tracks; any other find begins a track, which takes
+    `BEGINS_TRACK_SCORE`, or is not shown.
     """
     overlap = iou_matrix(found.boxes_xyxy_px, truth.boxes_xyxy_px)  # (N, M)
     overlap = np.where(found.class_ids[:, None] == truth.class_ids[None, :], overlap, 0.0)
@@ -120,12 +148,14 @@ def as_seen(found: Detections, truth: PriorObjects, *, fps: float) -> PriorObjec
     if len(truth):
         best = overlap.argmax(axis=1)  # (N,)
         sure = overlap[np.arange(len(found)), best] >= SAME_OBJECT_IOU
-        velocities[sure] = truth.velocities_px_s[best[sure]]
+        tracked = np.where(truth.track_ids[:, None] > 0, truth.velocities_px_s, np.nan)
+        velocities[sure] = tracked[best[sure]]
+    shown = np.isfinite(velocities).all(axis=1) | (found.scores >= BEGINS_TRACK_SCORE)
     return objects_of(
-        found.boxes_xyxy_px,
-        found.class_ids,
-        scores=found.scores,
-        velocities_px_s=velocities,
+        found.boxes_xyxy_px[shown],
+        found.class_ids[shown],
+        scores=found.scores[shown],
+        velocities_px_s=velocities[shown],
         fps=fps,
     )
 

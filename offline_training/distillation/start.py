@@ -47,11 +47,12 @@ def started_network(bundle: Bundle, wanted: ArchitectureConfig) -> JointDetector
 
     Layers that take more channels than there have zeros for them, so that without a prior, and
     with a fusion that starts as nothing, the network is the old one. What the bundle has no
-    weights for starts as it is drawn.
+    weights for starts as it is drawn, and what is drawn afterwards does not depend on it.
     """
-    network = JointDetector(wanted)
+    with torch.random.fork_rng(devices=()):
+        network = JointDetector(wanted)
+        given = load_network(bundle).state_dict()
     own = network.state_dict()
-    given = load_network(bundle).state_dict()
     shared = {key: _grown(given[key], value) for key, value in own.items() if key in given}
     network.load_state_dict({**own, **shared})
     return network

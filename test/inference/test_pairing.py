@@ -73,6 +73,15 @@ def test_pivots_are_shared_by_both():
         check_pair(student, TEACHER)  # the same network without the pivots
 
 
+def test_embeddings_of_one_space_are_of_one_length():
+    """Else every frame after the first of the other would be refused by the tracker."""
+    teacher = dataclasses.replace(TEACHER, embedding_space='road')
+    student = manifest('student', embedding_space='road')
+    check_pair(student, teacher)
+    with pytest.raises(BundleError, match=r'space road.*of length 8.*has 16'):
+        check_pair(student, dataclasses.replace(teacher, embedding_dim=16))
+
+
 def write(folder, *, pivots=0, **said):
     config = ArchitectureConfig(
         width=0.0625, n_class=1, embedding_dim=8, pivots=pivots, fusion='gated'

@@ -350,3 +350,14 @@ def test_nothing_is_written_into_what_was_given(update):
     first = shown(carried)
     first[:] = 7
     assert (shown(carried) <= 1).all()
+
+
+@pytest.mark.parametrize('update', MODES)
+def test_a_place_of_no_known_uncertainty_is_as_uncertain_as_can_be(update):
+    start = objects([(80, 48)])
+    now = objects([(80, 48)], position_std_px=[np.nan])
+    heatmap = np.zeros((3, *HW), np.float32)
+    heatmap[0, 12, 20] = 0.9
+    planes = shown(prior(update, now, start, heatmap))
+    assert np.isfinite(planes).all()
+    assert (planes[4] <= planes[:3].max(axis=0)).all()

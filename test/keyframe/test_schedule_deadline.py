@@ -66,7 +66,7 @@ def test_the_first_frame_learns_and_what_does_not_fit_waits():
     drive = Drive()
     drive.teacher_ms = 71.0  # 71 + 20 > 0.9 * 100
     assert drive.fits is None
-    assert drive.steps(60) == [0]
+    assert drive.steps(60) == [0, 10]  # a second look, after a second
     assert drive.fits is False
 
 
@@ -82,10 +82,10 @@ def test_a_postponed_keyframe_runs_as_soon_as_it_fits():
     drive = Drive()
     drive.steps(3)
     drive.overhead_ms = 60.0
-    assert drive.steps(20) == []  # was due at 4
+    assert drive.steps(4) == []  # was due at 4
     drive.overhead_ms = 20.0
-    # The p95 of 30 lets one be larger: of the slow ones, up to 22, only that is among 22..51.
-    assert drive.steps(40)[:2] == [52, 56]
+    # The p95 of 30 lets one be larger: of the slow ones, up to 6, only that is among 6..35.
+    assert drive.steps(40)[1:3] == [36, 40]  # before them the second look
 
 
 def test_a_declared_time_counts_until_there_is_a_measured_one():
@@ -96,15 +96,23 @@ def test_a_declared_time_counts_until_there_is_a_measured_one():
 def test_a_teacher_that_does_not_fit_is_tried_again_ever_less_often():
     drive = Drive()
     drive.teacher_ms = 90.0
-    assert drive.steps(2400) == [0, 100, 300, 700, 1500, 2300]  # 10, 20, 40, 80, 80 s
+    assert drive.steps(2400) == [0, 10, 110, 310, 710, 1510, 2310]  # 1, 10, 20, 40, 80, 80 s
 
 
 def test_a_teacher_that_got_faster_is_found_out():
     drive = Drive()
     drive.teacher_ms = 90.0
-    assert drive.steps(50) == [0]
+    assert drive.steps(50) == [0, 10]
     drive.teacher_ms = 40.0
-    assert drive.steps(70) == [100, 104, 108, 112, 116]
+    assert drive.steps(80) == [110, 114, 118, 122, 126]
+
+
+def test_a_first_keyframe_that_was_slow_stops_the_teacher_for_a_second():
+    drive = Drive()
+    drive.teacher_ms = 400.0
+    assert drive.steps(3) == [0]
+    drive.teacher_ms = 40.0
+    assert drive.steps(20) == [10, 14, 18, 22]
 
 
 def test_another_cameras_keyframe_is_no_overhead_of_mine():
@@ -139,24 +147,25 @@ def test_another_cameras_keyframe_is_no_overhead_of_mine():
 def test_what_fitted_in_between_is_tried_again_as_soon_as_at_first():
     drive = Drive()
     drive.teacher_ms = 90.0
-    assert drive.steps(250) == [0, 100]
+    assert drive.steps(260) == [0, 10, 110]
     drive.teacher_ms = 40.0
-    assert drive.steps(57) == [300, 304]
+    assert drive.steps(57) == [310, 314]
     drive.teacher_ms = 90.0
-    assert drive.steps(200) == [308, 408]  # 308 is still thought to fit; then after 10 s again
+    # 318 is still thought to fit; then after 10 s again.
+    assert drive.steps(200) == [318, 418]
 
 
 def test_a_switch_does_not_try_again_sooner():
     drive = Drive()
     drive.teacher_ms = 90.0
-    assert drive.steps(150) == [0, 100]
+    assert drive.steps(150) == [0, 10, 110]
     drive.schedule = build_schedule(
         drive.config, cameras='ab', has_teacher=True, after=drive.schedule
     )
-    assert drive.steps(250) == [300]
+    assert drive.steps(250) == [310]
 
 
 def test_a_late_answer_from_beside_is_a_measured_time():
     drive = Drive()
     drive.schedule.teacher_took('b', 90.0)
-    assert drive.steps(50) == [0]
+    assert drive.steps(9) == [0]  # it does not fit by then

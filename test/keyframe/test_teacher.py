@@ -122,6 +122,47 @@ def test_a_teacher_that_goes_on_failing_is_tried_less_and_less_often(make, clock
     assert counts(teacher) == (8, 0, 8)
 
 
+def test_a_retry_without_a_wait_becomes_less_frequent_too(make, clock):
+    """Else a process that fails while it loads would be started on every frame, for ever."""
+    teacher = make('simulated', config=KeyframeConfig(retry_s=0.0))
+    waits = []
+    for _ in range(12):
+        assert teacher.look([frame(0, Trouble.RAISE)]) is None
+        since_s = clock.now_s
+        while not teacher.idle:
+            clock.now_s += 0.05
+        waits.append(clock.now_s - since_s)
+    assert waits[0] == 0.0
+    assert waits == sorted(waits)
+    assert waits[-1] == pytest.approx(60, abs=0.2)
+
+
+def test_a_worker_that_cannot_be_started_again_is_a_failure_as_any_other(make, clock, monkeypatch):
+    teacher = make('thread')
+    begin = teacher._start
+
+    def no_more():
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(teacher, '_start', no_more)
+    assert teacher.look([frame(0, Trouble.RAISE)]) is None
+    for after_s in (2.1, 4.1):
+        clock.now_s += after_s
+        wait_until_gone(teacher)
+        assert not teacher.idle
+        assert teacher.state is FAILED
+        assert teacher.reason.startswith("RuntimeError: can't start new thread")
+    monkeypatch.setattr(teacher, '_start', begin)
+    come_back(teacher, clock, after_s=8.0)
+    assert len(teacher.look([frame()])) == 1
+
+
+def wait_until_gone(teacher):
+    end = time.monotonic() + 10
+    while not teacher._worker.gone and time.monotonic() < end:
+        time.sleep(0.002)
+
+
 @pytest.mark.parametrize('kind', ['thread', 'process'])
 def test_beside_a_failed_frame_has_no_answer(make, kind):
     teacher = make(kind)

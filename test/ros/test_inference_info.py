@@ -8,6 +8,7 @@ import pytest
 from mot_compress_ros.assembly import build_pipeline
 from mot_compress_ros.datatypes import Frame
 from mot_compress_ros.inference.backends.scripted import write_scripted_bundle
+from mot_compress_ros.keyframe import TeacherState
 from mot_compress_ros.options import from_mapping
 from mot_compress_ros.pipeline import PipelineConfig
 
@@ -86,6 +87,19 @@ def test_beside_the_age_is_that_of_the_frame_the_teacher_saw(models):
     assert [info.prior_age_ms for info in found] == [None] * 3 + [300, 400, 500, 300, 400]
     assert [info.keyframe_reason != '' for info in found] == [n in (0, 3, 6) for n in range(8)]
     assert [info.late_results for info in found] == [0, 0, 0, 1, 1, 1, 2, 2]
+
+
+def test_a_teacher_that_is_started_again_still_counts_as_failed(models):
+    """Else the level would change to and fro while it fails and fails again."""
+    config = from_mapping(PipelineConfig, {})
+    pipeline = build_pipeline(cameras=['front'], config=config, **models)
+    image = np.full((192, 320, 3), 128, np.uint8)
+    (tracks,) = pipeline.step([Frame(image=image, stamp_ns=10**9, camera='front')])
+    said = {}
+    for state in TeacherState:
+        pipeline.teacher.state, pipeline.teacher.reason = state, 'no memory'
+        said[state.value] = info_of(pipeline, tracks, camera='front').failed
+    assert said == {'starting': 'no memory', 'failed': 'no memory', 'ready': ''}
 
 
 def test_without_a_teacher_there_is_little_to_say(models):

@@ -229,6 +229,36 @@ def test_several_changes_at_once_are_taken_or_refused_together(make_node):
     assert node_status(node)[2]['keyframe_mode'] == 'async'
 
 
+def test_a_teacher_whose_results_are_never_used_is_no_good_news(make_node, parameters, capfd):
+    parameters['tracker.late_frames'] = 0
+    node = make_node(mode='async')
+    assert node.trigger_configure() == SUCCESS
+    assert node.trigger_activate() == SUCCESS
+    stream = Stream(node)
+    while not stream.session.teacher_trouble:
+        stream.step()
+        time.sleep(0.005)
+        assert stream.sent < 1000
+    level, message, values = node_status(node)
+    assert level == 1
+    assert message.startswith('results of the teacher come too late')
+    assert (values['keyframe_ratio'], values['late_results']) == ('0.00', '0')
+    assert 'raise tracker.late_frames' in capfd.readouterr().err
+
+
+def test_a_teacher_that_waits_for_another_mode_is_said_to(make_node, capfd):
+    """It takes memory, and nobody may remember that it was given."""
+    node = make_node(mode='off')
+    assert node.trigger_configure() == SUCCESS
+    assert 'teacher large waits unused: keyframe.mode is off' in capfd.readouterr().err
+    assert node.trigger_activate() == SUCCESS
+    Stream(node).step()
+    level, message, _ = node_status(node)
+    assert (level, 'teacher large waits unused: keyframe.mode is off' in message) == (0, True)
+    node.set_parameters([Parameter('keyframe.mode', value='fixed')])
+    assert 'unused' not in node_status(node)[1]
+
+
 def test_off_is_a_word_in_a_parameter_file(make_node):
     node = make_node(mode=False)  # what YAML makes of it
     assert node.get_parameter('keyframe.mode').value == 'off'

@@ -5,7 +5,12 @@ from dataclasses import dataclass
 import pytest
 
 from mot_compress_ros.keyframe import TeacherState
-from mot_compress_ros.ros.teacher_monitor import KeyframeRatio, TeacherMonitor, TRUST_S
+from mot_compress_ros.ros.teacher_monitor import (
+    KeyframeRatio,
+    LatenessMonitor,
+    TeacherMonitor,
+    TRUST_S,
+)
 
 TIMEOUT_S = 5.0
 
@@ -74,6 +79,35 @@ def test_a_teacher_that_fails_again_and_again_never_looks_well(monitor, clock):
             assert monitor.trouble == 'teacher failed: out of memory; student alone'
             clock.now_s += TIMEOUT_S
     assert monitor.note(Seen(TeacherState.FAILED, 'killed')).startswith('teacher failed: killed')
+
+
+def late(used, refused):
+    return {'late_results': used, 'late_results_refused': refused}
+
+
+def test_results_that_always_come_too_late_are_said_with_what_to_do():
+    monitor = LatenessMonitor()
+    assert monitor.note({}, beside=True) == ''
+    assert monitor.note(late(5, 2), beside=True) == '', 'some are used'
+    assert monitor.note(late(5, 4), beside=True) == ''
+    text = monitor.note(late(5, 5), beside=True)
+    assert text.startswith('results of the teacher come too late')
+    assert 'tracker.late_frames' in text
+    assert monitor.trouble == text
+    assert monitor.note(late(5, 9), beside=True) == '', 'it was said'
+    assert monitor.trouble == text
+    assert monitor.note(late(6, 9), beside=True) == 'results of the teacher come in time again'
+    assert monitor.trouble == ''
+
+
+def test_nothing_is_late_in_turn():
+    monitor = LatenessMonitor()
+    monitor.note(late(0, 3), beside=True)
+    assert monitor.trouble
+    monitor.note(late(0, 4), beside=False)
+    assert monitor.trouble == ''
+    monitor.note(late(0, 6), beside=True)
+    assert monitor.trouble == '', 'what came in between does not count'
 
 
 def test_the_ratio_follows_the_last_frames_and_the_whole():

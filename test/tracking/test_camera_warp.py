@@ -270,7 +270,7 @@ def test_whole_numbers_and_single_precision_are_taken() -> None:
         np.testing.assert_array_equal(checked, np.eye(3))
 
 
-@pytest.mark.parametrize('factor', [1.0, -1.0, 40.0, 'corner'])
+@pytest.mark.parametrize('factor', [1.0, -1.0, 40.0, 1e-150, 1e150, 'corner'])
 def test_a_wide_camera_turns_by_what_lies_ahead_of_it(factor) -> None:
     """Of 140 degrees; after a turn of 22 the pixel (0, 0) lies behind it, the middle does not."""
     focal = 960 / np.tan(np.radians(70))

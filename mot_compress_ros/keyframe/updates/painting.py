@@ -98,11 +98,12 @@ def placed(objects: PriorObjects, transform: LetterboxTransform) -> Placed:
 def uncertainties(objects: PriorObjects, transform: LetterboxTransform) -> NDArray[np.float32]:
     """How uncertain each object's place is (N,): its deviation in cells as `inference.prior` says.
 
-    A map cell has no direction, so where the axes have ratios of their own it is their mean.
+    A map cell has no direction, so where the axes have ratios of their own it is their mean. What
+    is not known (NaN) is as uncertain as can be.
     """
     scale = np.sqrt(transform.scale_x * transform.scale_y)
     share = objects.position_std_px * scale / STRIDE / UNCERTAINTY_CELLS
-    return np.asarray(np.clip(share, 0, 1), np.float32)
+    return np.asarray(np.clip(np.nan_to_num(share, nan=1.0), 0, 1), np.float32)
 
 
 def painted(

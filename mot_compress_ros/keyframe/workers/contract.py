@@ -85,7 +85,10 @@ class Worker(Protocol):
         """Wait until it has started; False where it has ended or the time is over."""
 
     def tell(self, now_ns: int) -> None:
-        """What time it is by the stamps of the frames: simulated latencies follow it."""
+        """How much time has passed by the stamps of the frames: simulated latencies follow it.
+
+        It never goes back, also where a stream begins anew (`Ledger.now_ns`).
+        """
 
     def reconfigure(self, decode: DecodeConfig) -> None:
         """Decode the frames to come so."""

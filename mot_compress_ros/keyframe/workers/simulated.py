@@ -13,8 +13,6 @@ from mot_compress_ros.keyframe.workers.contract import (
 )
 from mot_compress_ros.keyframe.workers.look import look
 
-# Cameras take turns, so stamps step back a little; by this much, the recording began anew.
-JUMP_BACK_NS = 1_000_000_000
 
 
 class SimulatedWorker:
@@ -30,7 +28,7 @@ class SimulatedWorker:
         self._decode: DecodeConfig | None = None
         self._failure: Failure | None = None
         self._answer: Answer | None = None
-        self._now_ns = self._since_ns = self._due_ns = 0
+        self._now_ns = self._due_ns = 0
 
     @property
     def state(self) -> WorkerState:
@@ -55,13 +53,12 @@ class SimulatedWorker:
         if taken:
             self._answer = look(self._detector, frame, self._decode)
             latency_ms = self._latency_ms or self._answer.duration_ms
-            self._since_ns, self._due_ns = self._now_ns, self._now_ns + round(latency_ms * 1e6)
+            self._due_ns = self._now_ns + round(latency_ms * 1e6)
         return taken
 
     def answers(self) -> list[Answer]:
         """The answer, once its time has come."""
-        anew = self._now_ns < self._since_ns - JUMP_BACK_NS
-        return self._take() if anew or self._now_ns >= self._due_ns else []
+        return self._take() if self._now_ns >= self._due_ns else []
 
     def wait(self, timeout_s: float) -> Answer | None:
         """The answer at once: no simulated time passes while somebody waits."""
@@ -73,7 +70,7 @@ class SimulatedWorker:
         return self._failure is None
 
     def tell(self, now_ns: int) -> None:
-        """What time it is by the stamps of the frames."""
+        """What time it is by the stamps of the frames; it never goes back."""
         self._now_ns = now_ns
 
     def reconfigure(self, decode: DecodeConfig) -> None:

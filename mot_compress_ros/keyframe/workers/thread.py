@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from queue import SimpleQueue
 import threading
@@ -106,7 +107,8 @@ class ThreadWorker:
             answer = look(detector, *job)
             del job  # else the image lives as long as no other comes
             if answer.error:
-                detector.free_memory()
+                with suppress(Exception):  # a broken device; the answer says what broke it
+                    detector.free_memory()
             self._slot.put(answer)
 
 

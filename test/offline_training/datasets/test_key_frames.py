@@ -1,5 +1,6 @@
 """Which frame is the key frame, how its objects move, and that both frames go one way."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -219,11 +220,33 @@ def test_without_a_prior_the_samples_are_the_pairs(road):
     assert torch.equal(own.images, pairs.images) and own.key is None
 
 
+@pytest.mark.parametrize('prior', ['truth', 'mixed', 'teacher'])
+def test_what_a_student_is_told_changes_no_picture(road, prior):
+    """A plain student and one with a prior see the same pictures: both images of every pair."""
+    plain = sampler_of(road, AttentionConfig())
+    told = sampler_of(road, AttentionConfig(prior=prior))
+    for step in (0, 5, 9):
+        own, others = plain.batch(step), told.batch(step)
+        assert torch.equal(own.images, others.images)
+        assert torch.equal(own.heatmap, others.heatmap)
+        assert own.identities.tolist() == others.identities.tolist()
+
+
+def test_each_image_of_a_pair_has_a_key_frame_of_its_own(road):
+    """Of one frame twice: gaps, and what is dropped, are drawn anew."""
+    sampler = sampler_of(road[1:], AttentionConfig(prior='teacher', drop=0.5), batch_size=2)
+    batches = [sampler.batch(step) for step in range(24)]
+    asked = [b.key.rows.tolist() for b in batches]
+    assert {tuple(rows) for rows in asked} == {(), (0,), (1,), (0, 1)}
+    ages = [b.key.ages_s for b in batches if len(b.key.rows) == 2]
+    assert any(first != second for first, second in ages)
+
+
 def test_prior_peaks_at_the_objects_of_the_current_frame(road):
     """The exact truth, moved on linearly, of objects that do move linearly."""
-    sampler = sampler_of(road[:1], EXACT)
+    sampler = sampler_of(road[:1], replace(EXACT, max_gap_frames=2))
     known = hits = 0
-    for step in range(6):
+    for step in range(12):
         batch = sampler.batch(step)
         heat = batch.key.planes[:, 0]  # all are of class 0
         assert batch.key.planes.shape == (4, 5, 24, 40)

@@ -5,11 +5,11 @@ import pytest
 
 from mot_compress_ros.datatypes import Detections
 from mot_compress_ros.keyframe import PriorObjects
+from mot_compress_ros.tracking import Tracker, TrackerConfig
 from offline_training.distillation.config import AttentionConfig, PRIORS, UPDATES
 from offline_training.distillation.prior import (
     as_seen,
     disturbed,
-    NEW_OBJECT,
     objects_of,
     painted,
 )
@@ -31,8 +31,31 @@ def truth_of(n=400, seed=0):
     )
 
 
-def test_an_object_is_as_unsure_as_a_tracker_is():
-    """FairMOT's filter: height / 20, and height / 160 per frame; ten times for a new object."""
+@pytest.mark.parametrize('fps', [10.0, 30.0])
+@pytest.mark.parametrize(('frames', 'is_known'), [(1, False), (20, True)])
+def test_an_object_is_as_unsure_as_the_vehicles_tracker_is(fps, frames, is_known):
+    """A tracker that follows a box of 20 by 60 pixels, or sees it for the first time."""
+    tracker = Tracker(TrackerConfig())
+    for frame in range(frames):
+        tracker.update(
+            found_by_teacher([[10 + frame, 20, 30 + frame, 80]], [0], [0.9]),
+            stamp_ns=round(frame * 1e9 / fps),
+            source='teacher',
+            camera_motion=None,
+        )
+    found = objects_of(
+        np.array([[10.0, 20, 30, 80]]),
+        np.zeros(1, np.int64),
+        scores=np.ones(1),
+        velocities_px_s=np.array([[fps, 0.0] if is_known else NAN]),
+        fps=fps,
+    )
+    store = tracker.store
+    np.testing.assert_allclose(found.position_std_px, store.position_std_px, rtol=0.02)
+    np.testing.assert_allclose(found.velocity_std_px_s, store.velocity_std_px_s, rtol=0.02)
+
+
+def test_what_is_not_known_does_not_move():
     found = objects_of(
         np.array([[0.0, 0, 10, 80]] * 2),
         np.zeros(2, np.int64),
@@ -40,9 +63,8 @@ def test_an_object_is_as_unsure_as_a_tracker_is():
         velocities_px_s=np.array([[3.0, 4], NAN]),
         fps=20.0,
     )
-    assert found.position_std_px.tolist() == [4, 4]
-    assert found.velocity_std_px_s.tolist() == [10, 10 * NEW_OBJECT]
     assert found.velocities_px_s.tolist() == [[3, 4], [0, 0]]
+    assert found.velocity_std_px_s[1] > 1.5 * found.velocity_std_px_s[0]
 
 
 def test_an_undisturbed_truth_keeps_all_but_its_scores():
@@ -94,7 +116,26 @@ def test_a_teachers_objects_get_the_velocities_of_the_true_ones():
     found = as_seen(found_by_teacher(boxes, [0, 0, 2, 1], [0.9, 0.8, 0.7, 0.6]), truth, fps=10.0)
     assert found.velocities_px_s.tolist() == [[5, -3], [0, 0], [0, 0], [0, 0]]
     np.testing.assert_allclose(found.scores, [0.9, 0.8, 0.7, 0.6], rtol=1e-6)
-    assert found.velocity_std_px_s[1] == NEW_OBJECT * found.velocity_std_px_s[0]
+    # Of the fourth it is as unsure as of the others: its object is there, but was never seen before.
+    assert found.velocity_std_px_s.argmin() == 0
+    np.testing.assert_allclose(found.velocity_std_px_s[1:], found.velocity_std_px_s[1])
+    assert found.velocity_std_px_s[1] > 1.5 * found.velocity_std_px_s[0]
+
+
+def test_a_weak_find_counts_where_the_object_was_known_before():
+    """The vehicle paints what its tracker shows: a track begins at a score of 0.4 only."""
+    truth = objects_of(
+        np.array([[10.0, 10, 30, 30], [100, 50, 120, 70]]),
+        np.zeros(2, np.int64),
+        scores=np.ones(2),
+        velocities_px_s=np.array([[5.0, -3], NAN]),
+        fps=10.0,
+    )
+    boxes = [[10, 10, 30, 30], [100, 50, 120, 70], [60, 10, 80, 30], [60, 50, 80, 70]]
+    scores = [0.25, 0.39, 0.39, 0.4]
+    found = as_seen(found_by_teacher(boxes, [0] * 4, scores), truth, fps=10.0)
+    np.testing.assert_allclose(found.scores, [0.25, 0.4], rtol=1e-6)
+    assert found.velocities_px_s.tolist() == [[5, -3], [0, 0]]
 
 
 def test_nothing_found_and_nothing_there():

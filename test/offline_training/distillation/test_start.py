@@ -62,6 +62,16 @@ def test_what_the_bundle_lacks_starts_fresh_and_learns(tmp_path):
     assert network.hm[0].weight.grad[:, channels:].abs().sum() > 0
 
 
+def test_what_is_drawn_after_the_start_does_not_depend_on_what_is_added(tmp_path):
+    """The classifier of the loss, which comes next, begins alike for all that are compared."""
+    write(tmp_path / 'old')
+    torch.manual_seed(6)
+    expected = torch.rand(3)
+    for more in ({}, {'fusion': 'concat'}, {'fusion': 'gated'}, {'pivots': 5}):
+        start(tmp_path / 'old', **more)
+        assert torch.equal(torch.rand(3), expected), more
+
+
 def test_a_fusion_goes_on_with_its_own_weights(tmp_path):
     old = write(tmp_path / 'old', fusion='gated')
     old_state, state = old.state_dict(), start(tmp_path / 'old', fusion='gated').state_dict()
