@@ -62,7 +62,7 @@ def build_pipeline(
             config=config,
             health=health,
         )
-        if live and supervised and config.keyframe.mode == 'async':
+        if live and supervised:  # in every mode: it may become async while running
             student.work_apart(urgent=True)
         pipeline.warm_up(teacher_wait_s=LIVE_WAIT_S if live else START_LIMIT_S)
     except BaseException:

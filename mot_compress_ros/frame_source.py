@@ -46,6 +46,7 @@ class SourceLog:
         self._keyframe_ns: int | None = None
         self._since_keyframe: int | None = None
         self._latest: FrameSource | None = None
+        self._is_told = False  # whether an age came with the latest frame
 
     def note(
         self, *, stamp_ns: int, network: str, teacher_age_s: float | None = None
@@ -57,12 +58,15 @@ class SourceLog:
                 earlier one begins anew.
             network: `Tracks.source` of the frame.
             teacher_age_s: age, at this frame, of what the teacher last said; None where that is
-                not known.
+                not known: never told, or forgotten where the stream began anew.
         """
         if self._stamps_ns and stamp_ns <= self._stamps_ns[-1]:
             if stamp_ns == self._stamps_ns[-1] and self._latest is not None:
                 return self._latest
             self._forget()
+        if teacher_age_s is None and self._is_told:
+            self._forget()
+        self._is_told = teacher_age_s is not None
         self._stamps_ns.append(stamp_ns)
         heard_ns = stamp_ns if network == TEACHER else self._newly_heard_ns(teacher_age_s)
         if heard_ns is not None:

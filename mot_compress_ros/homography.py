@@ -52,11 +52,13 @@ class LocalWarp:
         points: (N, 2) where the points come to lie.
         derivative: (N, 2, 2) of the new place by the old one.
         scale: (N,) by which lengths grow.
+        ahead: (N,) bool, whether the camera still looks their way; where not, they have stayed.
     """
 
     points: Float64Array
     derivative: Float64Array
     scale: Float64Array
+    ahead: NDArray[np.bool_]
 
 
 def warp_at(homography: Float64Array, points: Float64Array) -> LocalWarp:
@@ -70,7 +72,7 @@ def warp_at(homography: Float64Array, points: Float64Array) -> LocalWarp:
     moved = np.where(ahead[:, None], moved, points)
     determinant = derivative[:, 0, 0] * derivative[:, 1, 1]
     determinant -= derivative[:, 0, 1] * derivative[:, 1, 0]
-    return LocalWarp(moved, derivative, np.sqrt(np.abs(determinant)))
+    return LocalWarp(moved, derivative, np.sqrt(np.abs(determinant)), ahead)
 
 
 def warp_boxes(homography: Float64Array, boxes_xyxy_px: Float64Array) -> Float64Array:

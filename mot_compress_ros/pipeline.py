@@ -26,30 +26,18 @@ from mot_compress_ros.inference import (
     check_pair,
     DecodeConfig,
     Detector,
-    Observation,
 )
 from mot_compress_ros.keyframe import (
     Answer,
     Attention,
     build_schedule,
-    CarriedPrior,
-    disagreement,
-    FrameFacts,
-    FrameReport,
     KeyframeConfig,
     Role,
     START_LIMIT_S,
     Teacher,
 )
 from mot_compress_ros.options import option
-from mot_compress_ros.stream import (
-    Arrival,
-    born_share,
-    missed_share,
-    prior_objects,
-    Stream,
-    turned_share,
-)
+from mot_compress_ros.stream import Arrival, facts_of, Look, prior_objects, Stream
 from mot_compress_ros.tracking import Tracker, TrackerConfig
 
 
@@ -68,20 +56,6 @@ class PipelineConfig:
     keyframe: KeyframeConfig = field(default_factory=KeyframeConfig)
     camera_motion: CameraMotionConfig = field(default_factory=CameraMotionConfig)
     tracker: TrackerConfig = field(default_factory=TrackerConfig)
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class _Look:
-    """A frame, what is known of it beforehand, and then what a network made of it."""
-
-    frame: Frame
-    view: View | None
-    camera_motion: Homography | None
-    prior: CarriedPrior | None
-    role: Role = Role.STUDENT
-    teacher_failed: bool = False
-    seen: Observation | None = None
-    network_ms: float = 0.0
 
 
 class Pipeline:
@@ -147,7 +121,7 @@ class Pipeline:
         than `max_gap_s`, or another image size begins new tracks; their ids are new too.
 
         A teacher that fails leaves the frame to the student. Where the student fails, no keyframe
-        is used up, and the frames can be given again.
+        is used up (but one that a teacher beside has by then), and the frames can be given again.
 
         Raises:
             InvalidDataError: a camera is unknown or stands twice.
@@ -163,11 +137,9 @@ class Pipeline:
             self._take_in_late_answers(fresh)
             self._hand_to_teacher(fresh)
             looks = self._observe([self._look_at(frame) for frame in fresh])
-            teacher_ms = sum(look.network_ms for look in looks if look.role is Role.TEACHER)
             for look in looks:
                 self._track(look)
-            for look in looks:
-                self.schedule.served(self._report(look, lap, teacher_ms=teacher_ms))
+            self._report(looks, lap)
             return [self._answer(f, a) for f, a in zip(frames, arrivals, strict=True)]
 
     def reset(self, camera: str) -> None:
@@ -269,8 +241,9 @@ class Pipeline:
         """What a teacher beside has said by now of earlier frames is applied where it belongs."""
         if self.teacher is None:
             return
+        # Not the stamps themselves: cameras may have clocks of their own.
         for frame in frames:
-            self.teacher.tell(frame.stamp_ns)
+            self.teacher.tell(self.schedule.ledger.now_ns(frame.camera, frame.stamp_ns))
         for answer in self.teacher.answers():
             with self.health.stage('late_result'):
                 self._take_in(answer)
@@ -280,37 +253,39 @@ class Pipeline:
         self.schedule.teacher_took(answer.camera, answer.duration_ms)
         stream, seen = self._streams[answer.camera], answer.observation
         assert seen is not None, 'failures are kept by the teacher'
-        outcome = stream.tracker.update_late(seen.detections, stamp_ns=answer.stamp_ns)
-        hits = stream.tracker.latest_hits(stamp_ns=answer.stamp_ns)
-        if not outcome.applied or hits is None:
-            self.health.count('late_results_refused')
-            return
-        stream.attention.renew(seen, prior_objects(hits), stamp_ns=answer.stamp_ns)
-        self.health.count('keyframes')
-        self.health.count('late_results')
-        self.health.count('late_frames_replayed', outcome.frames)
+        # Of a stream that ended nothing is known any more, though another may have its stamps.
+        if answer.stamp_ns in stream.given_ns:
+            outcome = stream.tracker.update_late(seen.detections, stamp_ns=answer.stamp_ns)
+            hits = stream.tracker.latest_hits(stamp_ns=answer.stamp_ns)
+            if outcome.applied and hits is not None:
+                stream.attention.renew(seen, prior_objects(hits), stamp_ns=answer.stamp_ns)
+                self.health.count('keyframes')
+                self.health.count('late_results')
+                self.health.count('late_frames_replayed', outcome.frames)
+                return
+        self.health.count('late_results_refused')
 
     def _hand_to_teacher(self, frames: Sequence[Frame]) -> None:
         """Give a teacher beside its next frame, before the student begins with the same ones."""
         if self.teacher is None or not self.schedule.beside or not self.teacher.idle:
             return
-        chosen = self.schedule.submit([_facts(frame) for frame in frames])
-        if chosen is not None:
-            self.teacher.submit(frames[chosen])
+        chosen = self.schedule.submit([facts_of(frame) for frame in frames])
+        if chosen is not None and self.teacher.submit(frames[chosen]):
+            self._streams[frames[chosen].camera].given_ns.append(frames[chosen].stamp_ns)
 
-    def _look_at(self, frame: Frame) -> _Look:
+    def _look_at(self, frame: Frame) -> Look:
         """What is known of a frame before a network looks at it; changes nothing."""
         stream = self._streams[frame.camera]
         view, moved = self._camera_motion(stream, frame)
         prior = None
-        if self.student.takes_prior or self.config.keyframe.mode == 'adaptive':
+        if self.student.takes_prior or self.schedule.compares:
             with self.health.stage('prior'):
                 prior = stream.prior(stamp_ns=frame.stamp_ns, camera_motion=moved)
-        return _Look(frame=frame, view=view, camera_motion=moved, prior=prior)
+        return Look(frame=frame, view=view, camera_motion=moved, prior=prior)
 
-    def _observe(self, looks: Sequence[_Look]) -> list[_Look]:
+    def _observe(self, looks: Sequence[Look]) -> list[Look]:
         """The frames with what the networks made of them, one batch per network."""
-        roles = self.schedule.plan([_facts(look.frame) for look in looks])
+        roles = self.schedule.plan([facts_of(look.frame) for look in looks])
         looks = [
             self._with_teacher(look) if role is Role.TEACHER else look
             for look, role in zip(looks, roles, strict=True)
@@ -328,18 +303,20 @@ class Pipeline:
         }
         return [by_camera.get(look.frame.camera, look) for look in looks]
 
-    def _with_teacher(self, look: _Look) -> _Look:
+    def _with_teacher(self, look: Look) -> Look:
         """The frame as the teacher sees it; the student's where the teacher cannot."""
         assert self.teacher is not None, 'there are no keyframes without a teacher'
         if not self.teacher.idle:
             return replace(look, teacher_failed=True)
+        self._streams[look.frame.camera].given_ns.append(look.frame.stamp_ns)
         with self.health.stage('teacher') as lap:
             seen = self.teacher.look([look.frame])
         if seen is None:
-            return replace(look, teacher_failed=True)
-        return replace(look, seen=seen[0], role=Role.TEACHER, network_ms=lap.ms)
+            return replace(look, teacher_failed=True, teacher_ms=lap.ms)
+        ms = lap.ms
+        return replace(look, seen=seen[0], role=Role.TEACHER, network_ms=ms, teacher_ms=ms)
 
-    def _track(self, look: _Look) -> None:
+    def _track(self, look: Look) -> None:
         frame, stream, seen = look.frame, self._streams[look.frame.camera], look.seen
         assert seen is not None, 'every frame has been looked at'
         dropped_before = stream.tracker.dropped
@@ -361,24 +338,15 @@ class Pipeline:
         self.health.count('frames_processed')
         self.health.count('detections_dropped', stream.tracker.dropped - dropped_before)
 
-    def _report(self, look: _Look, lap: Lap, *, teacher_ms: float) -> FrameReport:
-        """What came of a frame, for the schedule."""
-        store, differs = self._streams[look.frame.camera].tracker.store, None
-        if look.role is Role.STUDENT and look.prior is not None and look.seen is not None:
-            differs = disagreement(look.prior, look.seen.detections)
-        return FrameReport(
-            camera=look.frame.camera,
-            stamp_ns=look.frame.stamp_ns,
-            role=look.role,
-            network_ms=look.network_ms,
-            total_ms=lap.ms,
-            step_teacher_ms=teacher_ms,
-            teacher_failed=look.teacher_failed,
-            disagreement=differs,
-            missed=missed_share(store),
-            born=born_share(store),
-            turned=turned_share(look.camera_motion, look.frame.size_wh),
-        )
+    def _report(self, looks: Sequence[Look], lap: Lap) -> None:
+        """Tell the schedule what came of the frames."""
+        teacher_ms = sum(look.teacher_ms for look in looks)
+        for look in looks:
+            tracks = self._streams[look.frame.camera].tracker.store
+            differs = look.disagreement() if self.schedule.compares else None
+            self.schedule.served(
+                look.report(tracks, differs, total_ms=lap.ms, step_teacher_ms=teacher_ms)
+            )
 
     def _camera_motion(
         self, stream: Stream, frame: Frame
@@ -403,7 +371,3 @@ class Pipeline:
         if arrival is Arrival.DUPLICATE:
             self.health.count('duplicate_stamps')
         return stream.latest
-
-
-def _facts(frame: Frame) -> FrameFacts:
-    return FrameFacts(camera=frame.camera, stamp_ns=frame.stamp_ns)

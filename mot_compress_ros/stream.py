@@ -1,19 +1,31 @@
-"""What the pipeline remembers of one camera between its frames."""
+"""What the pipeline remembers of one camera between its frames, and knows of the one in work."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 from enum import auto, Enum
 
 import numpy as np
 
 from mot_compress_ros.camera_motion import CameraMotion, Homography, View
 from mot_compress_ros.datatypes import Frame, Tracks, TrackState
-from mot_compress_ros.keyframe import Attention, CarriedPrior, PriorObjects
+from mot_compress_ros.inference import Observation
+from mot_compress_ros.keyframe import (
+    Attention,
+    CarriedPrior,
+    disagreement,
+    FrameFacts,
+    FrameReport,
+    PriorObjects,
+    Role,
+)
 from mot_compress_ros.tracking import Tracker, TrackStore
 
 # A source that begins anew goes on behind its old stamps; a frame that was overtaken comes alone.
 _LATE_AT_MOST = 2
+# One that the teacher has, one that it has answered, and some that it failed at.
+_GIVEN_AT_MOST = 8
 _A_FEW = 4  # tracks; one of two that comes or goes is no reason for alarm
 
 
@@ -26,17 +38,90 @@ class Arrival(Enum):
     ANEW = auto()
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Look:
+    """A frame, what is known of it beforehand, and then what a network made of it.
+
+    Attributes:
+        frame: the frame.
+        view: what to remember of it for the camera's motion.
+        camera_motion: (3, 3) from the frame before; None where it is not known.
+        prior: what the student may be told.
+        role: the network that saw it.
+        teacher_failed: whether it was planned for the teacher, who could not.
+        seen: what the network made of it.
+        network_ms: time that network took for it.
+        teacher_ms: time the teacher took for it, also where it failed in the end.
+    """
+
+    frame: Frame
+    view: View | None
+    camera_motion: Homography | None
+    prior: CarriedPrior | None
+    role: Role = Role.STUDENT
+    teacher_failed: bool = False
+    seen: Observation | None = None
+    network_ms: float = 0.0
+    teacher_ms: float = 0.0
+
+    def disagreement(self) -> float | None:
+        """How little student and prior fit, 0..1; None where there are not both."""
+        if self.role is Role.TEACHER or self.prior is None or self.seen is None:
+            return None
+        return disagreement(self.prior, self.seen.detections)
+
+    def report(
+        self,
+        tracks: TrackStore,
+        differs: float | None,
+        *,
+        total_ms: float,
+        step_teacher_ms: float,
+    ) -> FrameReport:
+        """What came of the frame, after which the `tracks` are as they are, for the schedule."""
+        return FrameReport(
+            camera=self.frame.camera,
+            stamp_ns=self.frame.stamp_ns,
+            role=self.role,
+            network_ms=self.network_ms,
+            total_ms=total_ms,
+            step_teacher_ms=step_teacher_ms,
+            teacher_failed=self.teacher_failed,
+            disagreement=differs,
+            missed=missed_share(tracks),
+            born=born_share(tracks),
+            turned=turned_share(self.camera_motion, self.frame.size_wh),
+        )
+
+
+def facts_of(frame: Frame) -> FrameFacts:
+    """What a schedule is told of a frame beforehand."""
+    return FrameFacts(camera=frame.camera, stamp_ns=frame.stamp_ns)
+
+
 @dataclass
 class Stream:
-    """One camera's tracker, its camera's motion, and what the teacher last said of it."""
+    """One camera's tracker, its camera's motion, and what the teacher last said of it.
+
+    Attributes:
+        tracker: its tracks.
+        motion: of the camera.
+        attention: what the teacher last said.
+        view: of the frame that the tracker saw last.
+        size_wh: of that frame's image, pixels.
+        latest: the tracks of that frame.
+        late_in_a_row: frames behind it since then.
+        given_ns: stamps of the last frames of this stream that the teacher was given.
+    """
 
     tracker: Tracker
     motion: CameraMotion
     attention: Attention
-    view: View | None = None  # of the frame that the tracker saw last
+    view: View | None = None
     size_wh: tuple[int, int] | None = None
     latest: Tracks | None = None
     late_in_a_row: int = 0
+    given_ns: deque[int] = field(default_factory=lambda: deque(maxlen=_GIVEN_AT_MOST))
 
     def judge(self, frame: Frame, *, max_gap_s: float) -> Arrival:
         """What `frame` is to this stream; changes nothing."""
@@ -63,6 +148,7 @@ class Stream:
         """Begin anew; ids go on."""
         self.tracker.reset()
         self.attention.reset()
+        self.given_ns.clear()
         self.latest, self.view, self.size_wh, self.late_in_a_row = None, None, None, 0
 
 

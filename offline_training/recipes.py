@@ -153,7 +153,7 @@ def experiment_digest(
         [s.name, s.weight, len(s.images), sum(len(image.boxes_xyxy_px) for image in s.images)]
         for s in sources
     ]
-    content = [options, sets, init_sha256, teacher_sha256]
+    content: list[object] = [options, sets, init_sha256, teacher_sha256]
     edition = SAMPLERS[config.sampler].edition
     content += [edition] if edition > 1 else []  # runs of the first go on under their old name
     text = json.dumps(content, sort_keys=True)

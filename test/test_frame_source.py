@@ -63,6 +63,13 @@ def test_known_stamp_has_the_same_answer_and_an_earlier_one_begins_anew():
     assert begun == FrameSource(network='student', since_keyframe=None)
 
 
+def test_what_the_pipeline_has_forgotten_is_not_counted_from():
+    """After a gap, or with another image size, its stream begins anew with later stamps."""
+    said = noted(['teacher', *['student'] * 5], [0, 1, None, None, 2, 3])
+    assert [s.since_keyframe for s in said] == [0, 1, None, None, 2, 3]
+    assert [s.heard_stamp_ns for s in said] == [0, None, None, None, 2 * PERIOD_NS, None]
+
+
 def test_count_goes_on_for_as_long_as_the_teacher_is_away():
     said = noted(['teacher', *['student'] * 1000])
     assert said[-1].since_keyframe == 1000

@@ -6,11 +6,13 @@ import cv2
 import numpy as np
 import pytest
 
+from mot_compress_ros import stream
 from mot_compress_ros.assembly import build_pipeline
 from mot_compress_ros.datatypes import Frame
 from mot_compress_ros.errors import BundleError
 from mot_compress_ros.inference import Detector
 from mot_compress_ros.inference.backends.scripted import write_scripted_bundle
+from mot_compress_ros.keyframe import disagreement, SCHEDULES
 from mot_compress_ros.options import from_mapping
 from mot_compress_ros.pipeline import PipelineConfig
 
@@ -168,6 +170,24 @@ def test_the_time_of_a_teacher_that_fails_is_not_taken_for_the_students(pair, mo
     assert report.teacher_failed
     assert report.total_ms > 200
     assert report.total_ms - report.step_teacher_ms < 100
+
+
+@pytest.mark.parametrize('mode', sorted(SCHEDULES))
+def test_student_and_teacher_are_compared_where_the_mode_asks_for_it_alone(
+    pair, mode, monkeypatch
+):
+    """It costs tenths of a millisecond for each camera and frame."""
+    compared = []
+
+    def compare(prior, detections):
+        compared.append(disagreement(prior, detections))
+        return compared[-1]
+
+    monkeypatch.setattr(stream, 'disagreement', compare)
+    pipeline = made(pair, mode=mode, interval=4, teacher_ms=40.0)
+    for index in range(8):
+        pipeline.step([frame(index, walker(index, BRIGHT))])
+    assert bool(compared) is (mode == 'adaptive')
 
 
 def test_live_the_student_goes_first_on_the_device_in_every_mode(pair, monkeypatch):

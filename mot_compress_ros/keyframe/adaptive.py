@@ -86,6 +86,8 @@ class Adaptive:
     What is asked for waits until `Budget` has the milliseconds.
     """
 
+    compares = True
+
     def __init__(self, config: KeyframeConfig, ledger: Ledger) -> None:
         self._config = config
         self._ledger = ledger

@@ -26,6 +26,7 @@ class AsynchronousSchedule:
     """
 
     beside = True
+    compares = False
 
     def __init__(self, config: KeyframeConfig, cameras: Sequence[str]) -> None:
         self.ledger = Ledger(cameras)

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from mot_compress_ros.errors import InvalidDataError
 from mot_compress_ros.homography import Float64Array, warp_at
 
-# Below this depth (see `homography.warp_at`) the camera has turned away from an object.
-_MIN_DEPTH = 0.1
 _COLUMNS: dict[str, tuple[type[np.generic], tuple[int, ...]]] = {
     'boxes_xyxy_px': (np.float64, (4,)),
     'scores': (np.float32, ()),
@@ -112,8 +110,7 @@ def carried(objects: PriorObjects, homography: Float64Array, *, elapsed_s: float
     """
     centres = objects.centres_px + objects.velocities_px_s * elapsed_s  # (N, 2)
     local = warp_at(homography, centres)
-    depth = centres @ homography[2, :2] + homography[2, 2]
-    points = np.where((depth >= _MIN_DEPTH)[:, None], local.points, np.nan)
+    points = np.where(local.ahead[:, None], local.points, np.nan)
     half = objects.sizes_px / 2 * local.scale[:, None]
     std = np.hypot(objects.position_std_px, objects.velocity_std_px_s * elapsed_s)
     return PriorObjects(

@@ -24,14 +24,16 @@ class KeyframeConfig:
     )
     interval: int = option(
         6,
-        'frames from one teacher frame to the next; 1: always the teacher. adaptive: the most',
+        'fixed, deadline: frames from one teacher frame to the next; 1: always the teacher. '
+        'adaptive: the most of them. async: without meaning',
         minimum=1,
         maximum=1000,
         read_only=False,
     )
     min_interval: int = option(
         2,
-        'adaptive: the fewest frames from one teacher frame to the next; not more than `interval`',
+        'adaptive: the fewest frames from one teacher frame to the next; more than `interval` '
+        'counts as `interval`',
         minimum=1,
         maximum=1000,
         read_only=False,
@@ -77,7 +79,7 @@ class KeyframeConfig:
     )
     max_age_s: float = option(
         1.0,
-        'a teacher result that is older is not used any more',
+        'the student is not told of a teacher result that is older',
         minimum=0.0,
         unit='s',
         read_only=False,
@@ -92,11 +94,15 @@ class KeyframeConfig:
         '', "CPU cores of the teacher's own process, such as '1' or '2-3'; empty: all"
     )
     timeout_s: float = option(
-        5.0, 'a teacher that needs longer for a frame counts as hung', minimum=0.01, unit='s'
+        5.0,
+        'a teacher that needs longer for a frame counts as hung; where they take turns, a frame '
+        'waits this long for it at most',
+        minimum=0.01,
+        unit='s',
     )
     retry_s: float = option(
         2.0,
         'a teacher that failed is tried again after this, then after twice as long, up to 60 s',
-        minimum=0.0,
+        minimum=0.01,  # twice nothing is nothing: it would be started on every frame
         unit='s',
     )

@@ -32,6 +32,8 @@ class WithinDeadline:
     then every 80. Those frames may be late.
     """
 
+    compares = False
+
     def __init__(self, config: KeyframeConfig, ledger: Ledger) -> None:
         self._every_k = EveryK(config, ledger)
         self._share = config.deadline_share

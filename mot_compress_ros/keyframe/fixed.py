@@ -27,6 +27,8 @@ class EveryK:
     cameras due at once; they then follow each other step by step and stay neighbours.
     """
 
+    compares = False
+
     def __init__(self, config: KeyframeConfig, ledger: Ledger) -> None:
         self._interval = config.interval
         self._phases = phases(ledger.cameras, config.interval)

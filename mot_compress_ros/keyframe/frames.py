@@ -35,7 +35,7 @@ class FrameReport:
             not run. So a camera's step can be foreseen from a step that another's keyframe was in.
         teacher_failed: whether the frame was planned for the teacher, who could not.
         disagreement: how little student and prior fit, 0..1 (`attention.disagreement`); None for
-            a teacher's frame and where there was no prior.
+            a teacher's frame, where there was no prior and where `Schedule.compares` is not.
         missed: share of the confirmed tracks that the frame did not show, 0..1; of a teacher's
             frame too.
         born: share of the tracks in the frame that began with it, 0..1.

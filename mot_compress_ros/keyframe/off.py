@@ -13,6 +13,8 @@ from mot_compress_ros.keyframe.synchronous import Rule
 class Never:
     """Every frame is the student's."""
 
+    compares = False
+
     def __init__(self, config: KeyframeConfig, ledger: Ledger) -> None:
         pass
 

@@ -23,6 +23,10 @@ class Schedule(Protocol):
         """Whether the teacher works beside the student: `plan` never gives it a frame."""
 
     @property
+    def compares(self) -> bool:
+        """Whether `FrameReport.disagreement` is read: what nobody reads is not worked out."""
+
+    @property
     def ledger(self) -> Ledger:
         """What happened so far, in the same terms for every mode."""
 

@@ -18,6 +18,10 @@ class Rule(Protocol):
     A camera that begins anew is one without a keyframe in the ledger; there is no more to forget.
     """
 
+    @property
+    def compares(self) -> bool:
+        """See `Schedule`."""
+
     def demand(self, frame: FrameFacts) -> str:
         """Why this next frame of its camera should be a keyframe; '' where it should not."""
 
@@ -53,6 +57,11 @@ class SynchronousSchedule:
     ) -> None:
         self.ledger = Ledger(cameras)
         self.rule = rule(config, self.ledger)
+
+    @property
+    def compares(self) -> bool:
+        """See `Schedule`."""
+        return self.rule.compares
 
     def plan(self, frames: Sequence[FrameFacts]) -> list[Role]:
         """See `Schedule`."""

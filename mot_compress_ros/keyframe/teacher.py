@@ -36,7 +36,6 @@ from mot_compress_ros.keyframe.workers import (
 from mot_compress_ros.keyframe.workers.look import failure_of
 
 LONGEST_RETRY_S = 60.0
-_LEAST_RETRY_S = 0.05  # doubled it is the second wait where the first is 0
 # A network on a slow disk, a busy machine and a cold GPU; a worker that needs longer hangs.
 START_LIMIT_S = 120.0
 
@@ -220,8 +219,7 @@ class Teacher:
         self.state, self.reason = TeacherState.FAILED, reason
         self._worker.abandon()
         self._retry_at_s = self._clock() + self._retry_s
-        longer_s = min(2 * max(self._retry_s, _LEAST_RETRY_S), LONGEST_RETRY_S)
-        self._retry_s = max(self._config.retry_s, longer_s)
+        self._retry_s = max(self._config.retry_s, min(2 * self._retry_s, LONGEST_RETRY_S))
 
     def _retry(self) -> None:
         """Start a new worker when it is time and nothing is left of the old one."""

@@ -79,7 +79,9 @@ class Diagnostics:
             warnings.append(f'{worst.hardware_id}: {worst.message}')
         if warnings:
             return Level.WARN, '; '.join(warnings)
-        return Level.OK, f'tracking {len(cameras)} camera(s) with {session.pipeline.student.name}'
+        unused = session.unused_teacher and f'; {session.unused_teacher}'
+        name = session.pipeline.student.name
+        return Level.OK, f'tracking {len(cameras)} camera(s) with {name}{unused}'
 
     def _camera_status(
         self, port: CameraPort, session: TrackingSession, stale_after_s: float

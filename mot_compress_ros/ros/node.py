@@ -83,7 +83,10 @@ class MotTrackerNode(LifecycleNode):
         self._timer.timer_period_ns = int(options.diagnostics_period_s * 1e9)
         student, teacher = self._session.pipeline.student, self._session.pipeline.teacher
         beside = f'; teacher {teacher.name} in {teacher.worker_name}' if teacher else ''
-        self.get_logger().info(f'configured: {student.name} on {student.backend.name}{beside}')
+        unused = self._session.unused_teacher and f'; {self._session.unused_teacher}'
+        self.get_logger().info(
+            f'configured: {student.name} on {student.backend.name}{beside}{unused}'
+        )
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:

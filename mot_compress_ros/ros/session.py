@@ -25,7 +25,7 @@ from mot_compress_ros.ros.inference_info import info_of
 from mot_compress_ros.ros.mailbox import Mailbox, Put
 from mot_compress_ros.ros.motion_port import MotionPort
 from mot_compress_ros.ros.parameters import NodeOptions
-from mot_compress_ros.ros.teacher_monitor import KeyframeRatio, TeacherMonitor
+from mot_compress_ros.ros.teacher_monitor import KeyframeRatio, LatenessMonitor, TeacherMonitor
 from mot_compress_ros.ros.throttled_log import ThrottledLog
 
 
@@ -71,6 +71,7 @@ class TrackingSession:
         self.keyframe_ratio = KeyframeRatio()
         self.schedule_values: Mapping[str, object] = {}
         self._teacher_monitor = TeacherMonitor(timeout_s=config.keyframe.timeout_s)
+        self._lateness = LatenessMonitor()
         if self.pipeline.teacher is not None:
             self.patience_s += config.keyframe.timeout_s
         self._mailbox: Mailbox[Received] = Mailbox(options.cameras)
@@ -117,8 +118,16 @@ class TrackingSession:
 
     @property
     def teacher_trouble(self) -> str:
-        """Why the student is alone though there is a teacher; '' where it is not."""
-        return self._teacher_monitor.trouble
+        """Why what the teacher says is not used; '' where it is, and where there is none."""
+        return self._teacher_monitor.trouble or self._lateness.trouble
+
+    @property
+    def unused_teacher(self) -> str:
+        """That there is a teacher that the options do not ask for; '' where there is none."""
+        teacher = self.pipeline.teacher
+        if teacher is None or self._config.keyframe.mode != 'off':
+            return ''
+        return f'teacher {teacher.name} waits unused: keyframe.mode is off'
 
     @property
     def is_running(self) -> bool:
@@ -203,11 +212,15 @@ class TrackingSession:
         self.schedule_values = dict(self.pipeline.schedule.diagnostics())
         if self.pipeline.teacher is None:
             return
-        news = self._teacher_monitor.note(self.pipeline.teacher)
-        if news and self.teacher_trouble:
-            self._log.warn_of('', news)
-        elif news:
-            self._node.get_logger().info(news)
+        beside = self.pipeline.schedule.beside
+        for monitor, news in (
+            (self._teacher_monitor, self._teacher_monitor.note(self.pipeline.teacher)),
+            (self._lateness, self._lateness.note(self.health.counters(), beside=beside)),
+        ):
+            if news and monitor.trouble:
+                self._log.warn_of('', news)
+            elif news:
+                self._node.get_logger().info(news)
 
     def _decode(self, camera: str, received: Received) -> Frame | None:
         self.health.record_ms('wait', 1e3 * (time.monotonic() - received.arrival_s))

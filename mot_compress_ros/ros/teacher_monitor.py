@@ -17,6 +17,8 @@ WINDOW_FRAMES = 300  # as many as the latencies are over
 # A teacher that has come back may fail at its next frame; it has proved nothing until it answers
 # one, or, where no keyframe is asked for, has stood this much longer than a frame may take.
 TRUST_S = 3.0
+# One is refused wherever a stream begins anew.
+TOO_LATE_IN_A_ROW = 3
 
 
 class TeacherLike(Protocol):
@@ -74,6 +76,40 @@ class TeacherMonitor:
             self._ready_since_s = self._clock()
         proven = not reason or self._clock() - self._ready_since_s > self._trust_s
         return '' if proven or not self.trouble else self.trouble
+
+
+class LatenessMonitor:
+    """Notices a teacher beside whose results come too late, one after the other.
+
+    It works in vain then, and nothing else would show it.
+
+    Attributes:
+        trouble: what is wrong and what to do; '' where it is not.
+    """
+
+    def __init__(self) -> None:
+        self.trouble = ''
+        self._used = self._refused = 0
+
+    def note(self, counters: Mapping[str, int], *, beside: bool) -> str:
+        """Take in the counters of the pipeline after a step; what to log, '' for nothing.
+
+        Args:
+            counters: of `Health`.
+            beside: whether the teacher works beside the student now.
+        """
+        before = self.trouble
+        used, refused = counters.get('late_results', 0), counters.get('late_results_refused', 0)
+        if used != self._used or not beside:
+            self._used, self._refused, self.trouble = used, refused, ''
+        elif refused - self._refused >= TOO_LATE_IN_A_ROW:
+            self.trouble = (
+                'results of the teacher come too late to be used: raise tracker.late_frames, '
+                'or take a faster teacher'
+            )
+        if self.trouble == before:
+            return ''
+        return self.trouble or 'results of the teacher come in time again'
 
 
 class KeyframeRatio:

@@ -65,10 +65,10 @@ def objects_of(
 
 @functools.cache
 def tracker_doubt(frames: int, *, fps: float) -> tuple[float, float]:
-    """Deviations of the vehicle's tracker after so many frames of an object: its sides times these.
+    """How unsure the vehicle's tracker is of an object that it has seen in so many frames.
 
-    Of its place, and per second of its velocity. They come from the tracker itself, at its
-    defaults, whose noise is a share of the sides.
+    Deviations of its place and, per second, of its velocity, as shares of its sides. They come
+    from the tracker itself, at its defaults, whose noise is a share of the sides.
     """
     tracker, corner = Tracker(TrackerConfig()), np.array([[_SIDE_PX, _SIDE_PX]])
     seen = Detections(
@@ -80,7 +80,10 @@ def tracker_doubt(frames: int, *, fps: float) -> tuple[float, float]:
     for frame in range(frames):
         stamp_ns = round(frame * 1e9 / fps)
         tracker.update(seen, stamp_ns=stamp_ns, source='teacher', camera_motion=None)
-    (position_px,), (velocity_px_s,) = tracker.store.position_std_px, tracker.store.velocity_std_px_s
+    (position_px,), (velocity_px_s,) = (
+        tracker.store.position_std_px,
+        tracker.store.velocity_std_px_s,
+    )
     return float(position_px) / _SIDE_PX, float(velocity_px_s) / _SIDE_PX
 
 

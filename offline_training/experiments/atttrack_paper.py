@@ -191,6 +191,8 @@ INCONSISTENCIES = (
     'The abstract promises up to 12 points of MOTA over attention-based methods; in no table is '
     'AttTrack more than 1.7 above the layer-wise transfer. Section 5.7 says 4 for YOLOv5 at K = 2 '
     'to 4, read from figure 7, of which no number is printed.',
+    'Section 4.1 feeds the fused features to box regression and re-ID, section 4.3 to the heat '
+    'map and re-ID.',
     'The caption of table 6 has the student mimic the student; section 4.4 has it mimic the '
     'teacher.',
 )

@@ -151,6 +151,10 @@ def _origin_text(args: argparse.Namespace, sites: Mapping[str, Site]) -> str:
     )
     one_set = any(t in SECOND_SET for t in sites) and len(data) == 1
     note = ' Tables 7 and 8 are of the same data as the others.' if one_set else ''
+    begun = sorted({(n, Path(b).name) for s in sites.values() for n, b in s.init.items()})
+    if begun:
+        names = ', '.join(f'{network} with {bundle}' for network, bundle in begun)
+        note += f' Begun with other weights than random ones: {names}; the others were not.'
     return (
         f'Made by `{command_line()}` on {cpu_model()}: {sets}.{note} MOTA, IDF1 and HOTA are in '
         'per cent; FPS is of the whole pipeline, one frame at a time. A difference of MOTA is in '

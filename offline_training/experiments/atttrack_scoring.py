@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 import functools
 import hashlib
 import itertools
@@ -31,6 +31,7 @@ from mot_compress_ros import (
     networks,
     pipeline,
     preprocess,
+    stream,
     tracking,
 )
 from mot_compress_ros.assembly import build_pipeline
@@ -55,6 +56,13 @@ from offline_training.report_files import write_report
 
 PER_CENT = ('mota', 'idf1', 'hota')
 WARM_UP_FRAMES = 10  # at least
+MAX_AGE_S = 3600.0  # the paper uses Φ until the next keyframe, however slowly frames come
+
+
+@functools.cache
+def _code() -> str:
+    packages = (camera_motion, inference, keyframe, networks, tracking, evaluation)
+    return source_hash(boxes, homography, pipeline, preprocess, stream, *packages)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,12 +74,15 @@ class Judging:
         pipeline: options of the pipeline, by dotted name.
         threads: CPU threads of the networks; 0 takes all.
         device: where the networks run.
+        code: hash of the code that runs and judges them, of when it was loaded: the trainings that
+            come before may take hours, in which the files change.
     """
 
     protocol: str
     pipeline: Mapping[str, object]
     threads: int = 0
     device: str = 'cpu'
+    code: str = field(default_factory=_code)
 
     def options(self, arm: Arm) -> dict[str, object]:
         """Options of the pipeline of an arm that are not left at their defaults."""
@@ -84,6 +95,7 @@ class Judging:
                 'keyframe.mode': 'fixed',
                 'keyframe.interval': contestant.interval,
                 'keyframe.update': contestant.update,
+                'keyframe.max_age_s': MAX_AGE_S,
             }
         return options
 
@@ -167,15 +179,9 @@ def _key(site: Site, arm: Arm, judging: Judging) -> str:
         site.halves.digest,
         judging.protocol,
         {name: str(value) for name, value in judging.options(arm).items()},
-        _code(),
+        judging.code,
     ]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
-
-
-@functools.cache
-def _code() -> str:
-    packages = (camera_motion, inference, keyframe, networks, tracking, evaluation)
-    return source_hash(boxes, homography, pipeline, preprocess, *packages)
 
 
 def measured_fps(site: Site, arms: Sequence[Arm], judging: Judging) -> dict[Arm, list[float]]:
@@ -241,13 +247,13 @@ class _Stand:
         """The first images of the test halves, stamped as one stream of one size."""
         sequences = read_set(self._site.halves.test, {'layout': 'mot'}).sequences
         first = sequences[0]
-        stream = itertools.chain.from_iterable(
+        frames = itertools.chain.from_iterable(
             sequence_frames(s) for s in sequences if s.size_wh == first.size_wh
         )
         count = self._site.preset.speed['frames'] + WARM_UP_FRAMES
         return [
             replace(frame, camera=CAMERA, frame_index=i, stamp_ns=stamp_of_index(i, first.fps))
-            for i, frame in enumerate(itertools.islice(stream, count))
+            for i, frame in enumerate(itertools.islice(frames, count))
         ]
 
 

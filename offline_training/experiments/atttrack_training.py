@@ -22,6 +22,7 @@ from typing import Any
 import yaml
 
 from mot_compress_ros.errors import MotCompressError
+from mot_compress_ros.options import to_mapping
 from offline_training.experiments.atttrack_halves import Halves, SOURCES
 from offline_training.experiments.atttrack_paper import Arm, FAMILIES
 from offline_training.experiments.atttrack_plan import (
@@ -32,8 +33,11 @@ from offline_training.experiments.atttrack_plan import (
 )
 from offline_training.experiments.atttrack_presets import Preset
 from offline_training.report_files import write_report, write_text
+from offline_training.training.config import BESIDE_THE_RESULT
 
 TIMES_FILE = 'times.json'
+# Options that `train` sets itself, or that make no difference.
+_LEFT_OUT = {'architecture.pivots', 'train.shards', *(f'train.{n}' for n in BESIDE_THE_RESULT)}
 
 
 class TrainingStoppedError(MotCompressError):
@@ -108,6 +112,7 @@ class Site:
             'data': self.halves.digest,
             'input': self.preset.input_size_wh,
             'init': _weights_sha256(init) if init else '',
+            **_edition(str(self.options(training)['sampler'])),
             'needs': [
                 self.digest(known[name]) for name in (training.start, training.teacher) if name
             ],
@@ -137,10 +142,32 @@ class Site:
         return self.bundle(student), self.bundle(known[contestant.teacher])
 
     def is_done(self, training: Training) -> bool:
-        """Whether its bundles are there."""
+        """Whether its bundles are there, and are of today's options."""
         outputs = [self.bundle(training)]
         outputs += [self.shared_teacher(training)] if training.shares_pivots else []
-        return all((output / 'model.json').exists() for output in outputs)
+        return all((output / 'model.json').exists() for output in outputs) and _is_of_today(
+            self.folder(training) / 'recipe.yaml', outputs[0] / 'model.json'
+        )
+
+
+def _is_of_today(recipe: Path, manifest: Path) -> bool:
+    """False where an option that the recipe leaves at its default had another one then.
+
+    `train` then refuses to go on with the old run.
+    """
+    from offline_training.recipes import read_recipe
+
+    now = to_mapping(read_recipe(recipe).config)
+    then = json.loads(manifest.read_text(encoding='utf-8'))['training']['options']
+    return all(name in _LEFT_OUT or then.get(name) == value for name, value in now.items())
+
+
+def _edition(sampler: str) -> dict[str, int]:
+    """Of the samples that the code draws; the first is left out, as it was when it was alone."""
+    from offline_training.datasets.sampler import SAMPLERS
+
+    edition = SAMPLERS[sampler].edition
+    return {'edition': edition} if edition > 1 else {}
 
 
 @functools.cache

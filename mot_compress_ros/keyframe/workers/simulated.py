@@ -14,7 +14,6 @@ from mot_compress_ros.keyframe.workers.contract import (
 from mot_compress_ros.keyframe.workers.look import look
 
 
-
 class SimulatedWorker:
     """A detector whose answer comes a latency after its frame, by what it is told of the time.
 

@@ -116,7 +116,7 @@ def test_a_teachers_objects_get_the_velocities_of_the_true_ones():
     found = as_seen(found_by_teacher(boxes, [0, 0, 2, 1], [0.9, 0.8, 0.7, 0.6]), truth, fps=10.0)
     assert found.velocities_px_s.tolist() == [[5, -3], [0, 0], [0, 0], [0, 0]]
     np.testing.assert_allclose(found.scores, [0.9, 0.8, 0.7, 0.6], rtol=1e-6)
-    # Of the fourth it is as unsure as of the others: its object is there, but was never seen before.
+    # The object of the fourth is there, but was never seen before: as unsure as of the others.
     assert found.velocity_std_px_s.argmin() == 0
     np.testing.assert_allclose(found.velocity_std_px_s[1:], found.velocity_std_px_s[1])
     assert found.velocity_std_px_s[1] > 1.5 * found.velocity_std_px_s[0]

@@ -1,20 +1,32 @@
 """The experiment on two tiny rendered sequences: plan, trainings, scores, resuming, page."""
 
+import argparse
+from dataclasses import replace
 import json
 import shutil
 
+import numpy as np
 import pytest
 import yaml
 
+from mot_compress_ros.datatypes import Detections
 from mot_compress_ros.errors import InputError
+from mot_compress_ros.inference import Observation
+from mot_compress_ros.keyframe import Attention, PriorObjects
+from mot_compress_ros.options import from_mapping
+from mot_compress_ros.pipeline import PipelineConfig
+from mot_compress_ros.preprocess import LetterboxTransform
 from offline_training.__main__ import main
+from offline_training.command_options import typed
 from offline_training.commands import train
+from offline_training.datasets.sampler import KeyframeSampler
+from offline_training.experiments import atttrack_scoring
 from offline_training.experiments.atttrack_halves import cut_halves
 from offline_training.experiments.atttrack_paper import Arm, YOLOV5
 from offline_training.experiments.atttrack_plan import all_trainings, arms_of
 from offline_training.experiments.atttrack_presets import PRESETS, read_preset
-from offline_training.experiments.atttrack_report import BEGIN, END
-from offline_training.experiments.atttrack_scoring import evaluate_words, Judging
+from offline_training.experiments.atttrack_report import _origin_text, BEGIN, END
+from offline_training.experiments.atttrack_scoring import _key, evaluate_words, Judging
 from offline_training.experiments.atttrack_training import (
     complete,
     Site,
@@ -125,6 +137,40 @@ def test_a_folder_is_named_by_all_that_a_training_depends_on(sequences, tiny, tm
     assert site.folder(plain) == begun.folder(plain)
 
 
+def test_other_samples_are_other_trainings(site, monkeypatch):
+    """Of those alone that draw them."""
+    known = all_trainings()
+    names = ('yolov5', 'yolov5_small', 'yolov5_small-plain', 'yolov5_small-ifm')
+    before = [site.digest(known[name]) for name in names]
+    monkeypatch.setattr(KeyframeSampler, 'edition', KeyframeSampler.edition + 1)
+    after = [site.digest(known[name]) for name in names]
+    assert [a == b for a, b in zip(before, after, strict=True)] == [True, True, False, False]
+
+
+def test_the_student_is_told_until_the_next_keyframe_however_slow_the_frames():
+    """PETS of MOT15 has 7 frames a second: the last of 12 is 1.6 s after the keyframe."""
+    judging = Judging(protocol='product', pipeline={})
+    values = typed(PipelineConfig, judging.options(Arm(YOLOV5, 'efm', 12)))
+    attention = Attention(from_mapping(PipelineConfig, values).keyframe)
+    seen = Observation(
+        detections=Detections.empty(),
+        heatmap=np.zeros((1, 8, 8), np.float32),
+        transform=LetterboxTransform(scale_x=1.0, scale_y=1.0, left_px=0, top_px=0),
+    )
+    attention.renew(seen, PriorObjects.empty(), stamp_ns=0)
+    assert attention.prior(stamp_ns=round(11e9 / 7)) is not None
+
+
+def test_results_are_of_the_code_that_was_loaded(site, monkeypatch):
+    """Trainings take hours, in which a file may change; what runs is the old one."""
+    judging, arm = Judging(protocol='product', pipeline={}), Arm(YOLOV5, 'efm', 2)
+    before = _key(site, arm, judging)
+    assert judging.code == atttrack_scoring._code() != ''
+    monkeypatch.setattr(atttrack_scoring, '_code', lambda: 'of files that have changed')
+    assert _key(site, arm, judging) == before
+    assert _key(site, arm, replace(judging, code='other')) != before
+
+
 def test_commands_name_the_bundles_of_other_trainings(site):
     efm = all_trainings()['yolov5_small-efm']
     words = train_words(site, efm)
@@ -200,6 +246,19 @@ def test_a_lost_bundle_is_trained_again(sequences, tiny, tmp_path):
     assert manifest['training']['command'].split()[:4] == [
         *('python', '-m', 'offline_training', 'train'),
     ]
+    # A default that has changed since makes it another training, which is not taken for this one.
+    assert site.is_done(small)
+    manifest['training']['options']['loss.circle_margin'] = 0.5
+    (bundle / 'model.json').write_text(json.dumps(manifest))
+    assert not site.is_done(small)
+
+
+def test_the_page_says_which_networks_began_with_other_weights(sequences, tiny, tmp_path):
+    begun = make_site(sequences, tiny, tmp_path, init={'yolov5': 'models/road_teacher'})
+    text = _origin_text(argparse.Namespace(), {'1': begun, '2': begun})
+    assert 'than random ones: yolov5 with road_teacher; the others were not.' in text
+    bare = make_site(sequences, tiny, tmp_path)
+    assert 'random' not in _origin_text(argparse.Namespace(), {'1': bare})
 
 
 @pytest.mark.slow

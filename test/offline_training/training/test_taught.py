@@ -23,6 +23,7 @@ from offline_training.__main__ import main
 from offline_training.command_options import parse_settings
 from offline_training.datasets.collect import collect_sources
 from offline_training.datasets.identities import number_identities
+from offline_training.datasets.sampler import KeyframeSampler
 from offline_training.distillation.levels import LEVELS
 from offline_training.distillation.tutor import Curriculum, Tutor
 from offline_training.engine import CHECKPOINT_FILE
@@ -327,6 +328,42 @@ def test_teachers_that_do_not_fit_are_one_line(
 def test_recipes_that_would_learn_nothing_are_refused(config_of, settings, message):
     with pytest.raises(InvalidOptionError, match=message):
         config_of(**settings)
+
+
+def test_variants_that_are_compared_begin_alike_and_see_the_same_pictures(
+    write_recipe, train_words, tmp_path, teacher, monkeypatch
+):
+    """One classifier of the loss and the same pictures, whoever teaches and whatever is told."""
+    from offline_training.training.trainer import TrainingStoppedError
+
+    recipe = str(write_recipe(steps=1))
+    assert main(['train', recipe, *train_words('first'), '--input-size', '96x64']) == 0
+    seen = []
+
+    def look(self, index, batches, **options):
+        assert len(self.criterion.state_dict()) == 2
+        seen.append([*self.criterion.state_dict().values(), batches[0].images])
+        raise TrainingStoppedError('enough')
+
+    monkeypatch.setattr(Trainer, 'step', look)
+    plain = {'sampler': 'keyframes', 'loss.identity_ce': 1.0}
+    for k, more in enumerate(({}, {'loss.layerwise': 9.0}, TAUGHT, {**TAUGHT, 'loss.ifm': 0.0})):
+        words = [*words_of(train_words, teacher, f's{k}'), '--init']
+        words += [str(tmp_path / 'models' / 'first'), *flags({**plain, **more})]
+        assert main(['train', recipe, *words]) == 2
+    assert len(seen) == 4
+    for other in seen[1:]:
+        assert all(map(torch.equal, seen[0], other))
+
+
+def test_other_samples_are_another_experiment(data, config_of, monkeypatch):
+    """Where the code draws other samples from one seed, an old run is not gone on with."""
+    sources = collect_sources([{'path': 'road'}], data)
+    keys, pairs = config_of(sampler='keyframes'), config_of()
+    before = [experiment_digest(c, sources) for c in (keys, pairs)]
+    monkeypatch.setattr(KeyframeSampler, 'edition', KeyframeSampler.edition + 1)
+    after = [experiment_digest(c, sources) for c in (keys, pairs)]
+    assert before[0] != after[0] and before[1] == after[1]
 
 
 def test_a_teacher_is_part_of_the_experiment(data):
