@@ -37,7 +37,7 @@ from mot_compress_ros.keyframe import (
     Teacher,
 )
 from mot_compress_ros.options import option
-from mot_compress_ros.stream import Arrival, facts_of, Look, prior_objects, Stream
+from mot_compress_ros.stream import Arrival, facts_of, Look, Stream
 from mot_compress_ros.tracking import Tracker, TrackerConfig
 
 
@@ -256,9 +256,8 @@ class Pipeline:
         # Of a stream that ended nothing is known any more, though another may have its stamps.
         if answer.stamp_ns in stream.given_ns:
             outcome = stream.tracker.update_late(seen.detections, stamp_ns=answer.stamp_ns)
-            hits = stream.tracker.latest_hits(stamp_ns=answer.stamp_ns)
-            if outcome.applied and hits is not None:
-                stream.attention.renew(seen, prior_objects(hits), stamp_ns=answer.stamp_ns)
+            if outcome.applied:
+                stream.learn(seen, stamp_ns=answer.stamp_ns)
                 self.health.count('keyframes')
                 self.health.count('late_results')
                 self.health.count('late_frames_replayed', outcome.frames)
@@ -332,8 +331,7 @@ class Pipeline:
         stream.view, stream.size_wh, stream.late_in_a_row = look.view, frame.size_wh, 0
         stream.attention.moved(look.camera_motion, stamp_ns=frame.stamp_ns)
         if look.role is Role.TEACHER:
-            shown = stream.tracker.store[stream.tracker.store.frames_since_update == 0]
-            stream.attention.renew(seen, prior_objects(shown), stamp_ns=frame.stamp_ns)
+            stream.learn(seen, stamp_ns=frame.stamp_ns)
         self.health.count('keyframes', look.role is Role.TEACHER)
         self.health.count('frames_processed')
         self.health.count('detections_dropped', stream.tracker.dropped - dropped_before)

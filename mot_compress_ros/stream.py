@@ -144,6 +144,12 @@ class Stream:
 
         return self.attention.prior(stamp_ns=stamp_ns, homography=camera_motion, tracks=tracks)
 
+    def learn(self, seen: Observation, *, stamp_ns: int) -> None:
+        """Remember what the teacher made of the frame at `stamp_ns`, which the tracker has had."""
+        objects = self.tracker.latest_objects(stamp_ns=stamp_ns)
+        if objects is not None:
+            self.attention.renew(seen, prior_objects(objects), stamp_ns=stamp_ns)
+
     def forget(self) -> None:
         """Begin anew; ids go on."""
         self.tracker.reset()

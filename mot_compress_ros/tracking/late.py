@@ -22,6 +22,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from mot_compress_ros.tracking import life
 from mot_compress_ros.tracking.config import TrackerConfig
 from mot_compress_ros.tracking.late_frames import FrameRecord, owned
 from mot_compress_ros.tracking.late_replay import Replay
@@ -61,6 +64,7 @@ class LateEvidence:
     def __init__(self, config: TrackerConfig) -> None:
         self._config = config
         self._records: list[FrameRecord] = []
+        self._latest: FrameRecord | None = None  # kept also where none is for late results
 
     @property
     def records(self) -> Sequence[FrameRecord]:
@@ -69,20 +73,33 @@ class LateEvidence:
 
     def remember(self, record: FrameRecord) -> None:
         """Add the latest frame; the oldest is forgotten."""
+        self._latest = record
         if self._config.late_frames:
             self._records = [*self._records[-self._config.late_frames :], record]
 
-    def latest_hits(self, stamp_ns: int) -> TrackStore | None:
-        """The tracks, after the frame at `stamp_ns`, that its latest evidence went to or began.
+    def latest_objects(self, stamp_ns: int) -> TrackStore | None:
+        """What the latest evidence of the frame at `stamp_ns` showed, as tracks after that frame.
 
-        None where the frame is not remembered.
+        First what went to no track, as new tracks of id 0, then the tracks that it went to or
+        began. None where the frame is not remembered.
         """
-        for record in self._records:
-            if record.stamp_ns == stamp_ns:
-                rows, _ = owned(record.tracks.track_ids, record.evidence[-1].owners)
-                rows.sort()
-                return record.tracks[rows]
-        return None
+        known = [*self._records, self._latest] if self._latest else []
+        record = next((r for r in known if r.stamp_ns == stamp_ns), None)
+        if record is None:
+            return None
+        seen, owners = record.evidence[-1]
+        rows, _ = owned(record.tracks.track_ids, owners)
+        rows.sort()
+        nobodys = life.begun(
+            seen[owners == 0],
+            record.tracks.model,
+            self._config,
+            first_id=0,
+            stamp_ns=stamp_ns,
+            warm_up=False,
+        )
+        nobodys = nobodys.having(track_ids=np.zeros(len(nobodys), np.int64))
+        return nobodys.join(record.tracks[rows])
 
     def apply(
         self, seen: Seen, rounds: Sequence[Round], *, stamp_ns: int, next_id: int

@@ -171,13 +171,14 @@ class Tracker:
         known = life.remembered(self._store, self._config, stamp_ns=int(stamp_ns))
         return life.moved(known, dt_periods=dt_periods, camera_motion=camera_motion)
 
-    def latest_hits(self, *, stamp_ns: int) -> TrackStore | None:
-        """The tracks as they were after the frame at `stamp_ns` that its latest detections showed.
+    def latest_objects(self, *, stamp_ns: int) -> TrackStore | None:
+        """What the latest detections of a frame showed, as tracks after that frame.
 
-        Its latest are those of `update`, or of the last `update_late` for it. None where the frame
-        is not remembered; only `late_frames` are.
+        Its latest are those of `update`, or of the last `update_late` for it. What went to no
+        track comes first, as new tracks of id 0. None where the frame is not remembered; only
+        `late_frames` and the latest one are.
         """
-        return self._late.latest_hits(int(stamp_ns))
+        return self._late.latest_objects(int(stamp_ns))
 
     def _look_at(self, detections: Detections) -> tuple[Seen, int]:
         return look_at(detections, min_score=self._config.min_score, with_looks=self._with_looks)

@@ -324,34 +324,34 @@ def test_degenerate_late_detections_are_counted_and_left_out(detect) -> None:
 # What the latest evidence of a frame showed
 
 
-def test_latest_hits_are_those_of_the_latest_evidence(detect) -> None:
+def test_latest_objects_are_those_of_the_latest_evidence(detect) -> None:
     tracker = made('vehicle')
     for k in range(6):
         tracker.update(street(detect, k), stamp_ns=stamp(k))
     ids = tracker.store.track_ids
-    hits = tracker.latest_hits(stamp_ns=stamp(3))
+    hits = tracker.latest_objects(stamp_ns=stamp(3))
     assert hits is not None
     np.testing.assert_array_equal(hits.track_ids, ids)
     assert not hits.frames_since_update.any()
     only = street(detect, 3)[[1]]
     tracker.update_late(only, stamp_ns=stamp(3))
-    hits = tracker.latest_hits(stamp_ns=stamp(3))
+    hits = tracker.latest_objects(stamp_ns=stamp(3))
     assert hits is not None
     assert len(hits) == 1
     overlap = iou_matrix(hits.observed_xyxy_px, only.boxes_xyxy_px)
     assert overlap[0, 0] > 0.9
-    newest = tracker.latest_hits(stamp_ns=stamp(5))
+    newest = tracker.latest_objects(stamp_ns=stamp(5))
     assert newest is not None
     np.testing.assert_array_equal(newest.track_ids, ids)
 
 
-def test_latest_hits_leave_out_who_was_missed_and_know_new_ones(detect) -> None:
+def test_latest_objects_leave_out_who_was_missed_and_know_new_ones(detect) -> None:
     tracker = made('vehicle')
     for k in range(5):
         tracker.update(street(detect, k), stamp_ns=stamp(k))
     seen = detect([box(5), [600, 600, 640, 700]])
     tracker.update(seen, stamp_ns=stamp(5))
-    hits = tracker.latest_hits(stamp_ns=stamp(5))
+    hits = tracker.latest_objects(stamp_ns=stamp(5))
     assert hits is not None
     np.testing.assert_array_equal(
         hits.track_ids, tracker.store.track_ids[tracker.store.frames_since_update == 0]
@@ -360,10 +360,27 @@ def test_latest_hits_leave_out_who_was_missed_and_know_new_ones(detect) -> None:
     assert (np.diff(hits.track_ids) > 0).all()
 
 
-def test_latest_hits_of_a_frame_that_is_not_remembered(detect) -> None:
+@pytest.mark.parametrize('late_frames', [0, 16])
+def test_what_went_to_no_track_is_an_object_without_id(late_frames, detect) -> None:
+    tracker = made('vehicle', late_frames=late_frames)
+    for k in range(5):
+        tracker.update(street(detect, k), stamp_ns=stamp(k))
+    seen = detect([box(5), [600, 600, 640, 700]], scores=[0.9, 0.3])  # too weak to begin a track
+    tracker.update(seen, stamp_ns=stamp(5))
+    found = tracker.latest_objects(stamp_ns=stamp(5))
+    assert found is not None
+    assert found.track_ids.tolist() == [0, 1]
+    np.testing.assert_allclose(found.observed_xyxy_px[0], [600, 600, 640, 700])
+    np.testing.assert_allclose(found.scores, [0.3, 0.9])
+    assert not found.velocities_px_s[0].any()
+    assert found.velocity_std_px_s[0] > found.velocity_std_px_s[1]
+    assert len(tracker.store) == 3
+
+
+def test_latest_objects_of_a_frame_that_is_not_remembered(detect) -> None:
     tracker = Tracker(TrackerConfig.of('vehicle', late_frames=2))
     for k in range(6):
         tracker.update(street(detect, k), stamp_ns=stamp(k))
-    assert tracker.latest_hits(stamp_ns=stamp(0)) is None
-    assert tracker.latest_hits(stamp_ns=stamp(5) + 1) is None
-    assert tracker.latest_hits(stamp_ns=stamp(4)) is not None
+    assert tracker.latest_objects(stamp_ns=stamp(0)) is None
+    assert tracker.latest_objects(stamp_ns=stamp(5) + 1) is None
+    assert tracker.latest_objects(stamp_ns=stamp(4)) is not None
