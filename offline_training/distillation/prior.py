@@ -25,7 +25,6 @@ SAME_OBJECT_IOU = 0.5
 TRUE_SCORES = (0.3, 1.0)  # of what a teacher finds, from hardly to surely
 FALSE_SCORES = (0.2, 0.6)
 LONG_SEEN_FRAMES = 30  # after which a tracker's doubt stays as it is
-BEGINS_TRACK_SCORE = TrackerConfig().new_track_score
 _SIDE_PX = 100.0
 
 
@@ -138,12 +137,10 @@ def _columns() -> Iterator[str]:
 
 
 def as_seen(found: Detections, truth: PriorObjects, *, fps: float) -> PriorObjects:
-    """What a tracker shows of a teacher's finds, with the velocities of the true objects.
+    """A teacher's finds as the vehicle's tracker knows them, with the velocities of true objects.
 
     The velocity is that of the object of its class that it overlaps most, at least by
-    `SAME_OBJECT_IOU`; it is not known where there is none. A tracker has such objects, and a find
-    of any score goes on with their tracks; any other find begins a track, which takes
-    `BEGINS_TRACK_SCORE`, or is not shown.
+    `SAME_OBJECT_IOU`; it is not known where there is none, as for what went to no track.
     """
     overlap = iou_matrix(found.boxes_xyxy_px, truth.boxes_xyxy_px)  # (N, M)
     overlap = np.where(found.class_ids[:, None] == truth.class_ids[None, :], overlap, 0.0)
@@ -153,12 +150,11 @@ def as_seen(found: Detections, truth: PriorObjects, *, fps: float) -> PriorObjec
         sure = overlap[np.arange(len(found)), best] >= SAME_OBJECT_IOU
         tracked = np.where(truth.track_ids[:, None] > 0, truth.velocities_px_s, np.nan)
         velocities[sure] = tracked[best[sure]]
-    shown = np.isfinite(velocities).all(axis=1) | (found.scores >= BEGINS_TRACK_SCORE)
     return objects_of(
-        found.boxes_xyxy_px[shown],
-        found.class_ids[shown],
-        scores=found.scores[shown],
-        velocities_px_s=velocities[shown],
+        found.boxes_xyxy_px,
+        found.class_ids,
+        scores=found.scores,
+        velocities_px_s=velocities,
         fps=fps,
     )
 

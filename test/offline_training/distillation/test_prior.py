@@ -122,8 +122,7 @@ def test_a_teachers_objects_get_the_velocities_of_the_true_ones():
     assert found.velocity_std_px_s[1] > 1.5 * found.velocity_std_px_s[0]
 
 
-def test_a_weak_find_counts_where_the_object_was_known_before():
-    """The vehicle paints what its tracker shows: a track begins at a score of 0.4 only."""
+def test_every_find_counts_and_moves_where_its_object_was_known_before():
     truth = objects_of(
         np.array([[10.0, 10, 30, 30], [100, 50, 120, 70]]),
         np.zeros(2, np.int64),
@@ -131,11 +130,12 @@ def test_a_weak_find_counts_where_the_object_was_known_before():
         velocities_px_s=np.array([[5.0, -3], NAN]),
         fps=10.0,
     )
-    boxes = [[10, 10, 30, 30], [100, 50, 120, 70], [60, 10, 80, 30], [60, 50, 80, 70]]
-    scores = [0.25, 0.39, 0.39, 0.4]
-    found = as_seen(found_by_teacher(boxes, [0] * 4, scores), truth, fps=10.0)
-    np.testing.assert_allclose(found.scores, [0.25, 0.4], rtol=1e-6)
-    assert found.velocities_px_s.tolist() == [[5, -3], [0, 0]]
+    boxes = [[10, 10, 30, 30], [100, 50, 120, 70], [60, 10, 80, 30]]
+    scores = [0.25, 0.39, 0.8]
+    found = as_seen(found_by_teacher(boxes, [0] * 3, scores), truth, fps=10.0)
+    np.testing.assert_allclose(found.scores, scores, rtol=1e-6)
+    assert found.velocities_px_s.tolist() == [[5, -3], [0, 0], [0, 0]]
+    assert found.velocity_std_px_s[0] < found.velocity_std_px_s[1] == found.velocity_std_px_s[2]
 
 
 def test_nothing_found_and_nothing_there():
