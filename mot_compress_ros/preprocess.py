@@ -61,21 +61,36 @@ def letterbox(
 
     Source: FairMOT (area interpolation, ratio = the smaller one, border split evenly).
     """
-    width, height = size_wh
-    source_h, source_w = image.shape[:2]
-    ratio = min(height / source_h, width / source_w)
-    new_w, new_h = max(round(source_w * ratio), 1), max(round(source_h * ratio), 1)
-    free_w, free_h = (width - new_w) / 2, (height - new_h) / 2
-    left, right = round(free_w - 0.1), round(free_w + 0.1)
-    top, bottom = round(free_h - 0.1), round(free_h + 0.1)
+    (new_w, new_h), (left, top) = _place((image.shape[1], image.shape[0]), size_wh)
     resized = cv2.resize(image, (new_w, new_h), interpolation=cv2.INTER_AREA)
+    right, bottom = size_wh[0] - new_w - left, size_wh[1] - new_h - top
     padded = cv2.copyMakeBorder(
         resized, top, bottom, left, right, cv2.BORDER_CONSTANT, value=PADDING_GREY
     )
-    transform = LetterboxTransform(
-        scale_x=new_w / source_w, scale_y=new_h / source_h, left_px=left, top_px=top
-    )
+    transform = letterbox_transform((image.shape[1], image.shape[0]), size_wh=size_wh)
     return np.asarray(padded, np.uint8), transform
+
+
+def letterbox_transform(
+    source_wh: tuple[int, int], *, size_wh: tuple[int, int]
+) -> LetterboxTransform:
+    """Where `letterbox` puts images of a size."""
+    (new_w, new_h), (left, top) = _place(source_wh, size_wh)
+    return LetterboxTransform(
+        scale_x=new_w / source_wh[0], scale_y=new_h / source_wh[1], left_px=left, top_px=top
+    )
+
+
+def _place(
+    source_wh: tuple[int, int], size_wh: tuple[int, int]
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Size of the resized image, and where its upper left corner lies."""
+    ratio = min(size_wh[0] / source_wh[0], size_wh[1] / source_wh[1])
+    new_w, new_h = max(round(source_wh[0] * ratio), 1), max(round(source_wh[1] * ratio), 1)
+    return (new_w, new_h), (
+        round((size_wh[0] - new_w) / 2 - 0.1),
+        round((size_wh[1] - new_h) / 2 - 0.1),
+    )
 
 
 def letterbox_rgb(

@@ -72,8 +72,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure, print, draw and write; returns the exit code."""
-    from offline_training.benchmarks.keyframe_page import between_markers, read_page
     from offline_training.benchmarks.keyframe_report import NAME, tables
+    from offline_training.marked_page import between_markers, read_page
 
     check_writable(args.json, args.plot)
     page = read_page(args.update, PART) if args.update else ''

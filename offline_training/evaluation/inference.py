@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-import functools
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,7 @@ from mot_compress_ros.image_decoding import read_image
 from mot_compress_ros.inference import build_detector, Detector, load_bundle, Observation, Prior
 from mot_compress_ros.inference.backends import Backend, NetworkOutput
 from mot_compress_ros.pipeline import Pipeline, PipelineConfig
-from mot_compress_ros.preprocess import letterbox, LetterboxTransform, STRIDE
+from mot_compress_ros.preprocess import letterbox_transform, STRIDE
 from mot_compress_ros.sources import open_source
 from mot_compress_ros.sources.source import stamp_of_index
 from offline_training.datasets.classes import CLASS_NAMES
@@ -192,7 +191,7 @@ def embeddings_at_truth(
     width, height = frame.size_wh
     centres = (truth.boxes_xyxy_px[:, :2] + truth.boxes_xyxy_px[:, 2:]) / 2  # (N, 2)
     inside = ((centres >= 0) & (centres < [width, height])).all(axis=1) & ~truth.ignore
-    transform = _transform(frame.size_wh, detector.manifest.input_size_wh)
+    transform = letterbox_transform(frame.size_wh, size_wh=detector.manifest.input_size_wh)
     cells = transform.apply(np.concatenate([centres, centres], axis=1))[inside, :2] / STRIDE
     last = np.array(output.heatmap.shape[:-3:-1]) - 1  # width, height
     xs, ys = np.clip(np.floor(cells), 0, last).astype(np.int64).T
@@ -202,13 +201,6 @@ def embeddings_at_truth(
         class_ids=truth.class_ids[inside],
         frames=np.full(int(inside.sum()), frame_index, np.int64),
     )
-
-
-@functools.lru_cache(maxsize=8)
-def _transform(size_wh: tuple[int, int], input_size_wh: tuple[int, int]) -> LetterboxTransform:
-    """Where images of a size lie in the network's input."""
-    blank = np.zeros((size_wh[1], size_wh[0], 3), np.uint8)
-    return letterbox(blank, size_wh=input_size_wh)[1]
 
 
 def _joined(parts: Sequence[LabelledEmbeddings]) -> LabelledEmbeddings | None:

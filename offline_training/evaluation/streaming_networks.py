@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 import hashlib
 import time
 
@@ -19,7 +18,7 @@ from mot_compress_ros.health import Health
 from mot_compress_ros.inference import DecodeConfig, Detector, Observation, Prior
 from mot_compress_ros.keyframe import Answer, Role
 from mot_compress_ros.keyframe.workers import Failure, WorkerState
-from mot_compress_ros.preprocess import letterbox, LetterboxTransform
+from mot_compress_ros.preprocess import letterbox_transform
 from offline_training.evaluation.streaming import TeacherRun, TIE_NS
 from offline_training.evaluation.streaming_clock import PlayClock, slowed_ns
 from offline_training.evaluation.streaming_latency import LatencySource
@@ -66,15 +65,8 @@ class OnceDetector(Detector):
 
     def _told(self, frame: Frame, prior: Prior | None) -> bytes:
         """A digest of the planes that the network gets."""
-        transform = _transform(frame.size_wh, self.manifest.input_size_wh)
+        transform = letterbox_transform(frame.size_wh, size_wh=self.manifest.input_size_wh)
         return hashlib.blake2b(self._planes([prior], [transform]).tobytes()).digest()
-
-
-@lru_cache(maxsize=8)
-def _transform(size_wh: tuple[int, int], input_size_wh: tuple[int, int]) -> LetterboxTransform:
-    """Where images of a size lie in the network's input."""
-    blank = np.zeros((size_wh[1], size_wh[0], 3), np.uint8)
-    return letterbox(blank, size_wh=input_size_wh)[1]
 
 
 class PlayedTeacher:

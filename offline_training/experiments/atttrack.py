@@ -96,13 +96,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train, score, compare and write what is not there yet; returns the exit code."""
     from offline_training.experiments.atttrack_options import judging_of, sites_of
-    from offline_training.experiments.atttrack_report import read_page, write_results
+    from offline_training.experiments.atttrack_report import PART, write_results
     from offline_training.experiments.atttrack_training import TrainingStoppedError
     from offline_training.experiments.atttrack_work import planned_text, score_all, train_all
+    from offline_training.marked_page import read_page
     from offline_training.report_files import check_writable
 
     check_writable(args.json)
-    page = read_page(args.update) if args.update else ''
+    page = read_page(args.update, PART) if args.update else ''
     tables = chosen_tables(args.tables)
     sites = sites_of(args, tables, n_class=CLASSES[args.classes])
     judging = judging_of(args, sites)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from mot_compress_ros.console import say
-from mot_compress_ros.errors import InputError
 from offline_training.benchmarks.association_plot import standalone_svg
 from offline_training.environment import command_line, cpu_model, describe_environment
 from offline_training.experiments.atttrack_claims import claims_of, judge, Verdict
@@ -25,10 +24,11 @@ from offline_training.experiments.atttrack_scoring import Result
 from offline_training.experiments.atttrack_tables import all_tables
 from offline_training.experiments.atttrack_training import seconds_of, Site
 from offline_training.experiments.atttrack_work import all_to_train
+from offline_training.marked_page import between_markers
 from offline_training.report_files import write_report, write_text
 from offline_training.reports.figures import write_png
 
-BEGIN, END = '<!-- atttrack tables: begin -->', '<!-- atttrack tables: end -->'
+PART = 'atttrack tables'
 
 
 def write_results(
@@ -45,7 +45,8 @@ def write_results(
     text = all_tables(tables, results, verdicts, image=image)
     say(text)
     if args.update:
-        write_text(args.update, with_tables(page, f'{_origin_text(args, sites)}\n\n{text}'))
+        whole = f'{_origin_text(args, sites)}\n\n{text}'
+        write_text(args.update, between_markers(page, PART, whole))
     if args.json:
         write_report(args.json, _report(args, sites, results, verdicts))
 
@@ -116,29 +117,6 @@ def _training_json(site: Site, training: Training, seconds: float | None) -> dic
         'seconds': seconds,
         'options': {name: value for name, value in options.items() if value is not None},
     }
-
-
-def with_tables(page: str, text: str) -> str:
-    """The page with other text between the markers.
-
-    Raises:
-        InputError: it does not have both, in order.
-    """
-    head, begin, rest = page.partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    if not begin or not end:
-        raise InputError(f'the page to update needs the lines {BEGIN} and {END}, in this order')
-    return f'{head}{BEGIN}\n\n{text}\n\n{END}{tail}'
-
-
-def read_page(path: Path) -> str:
-    """Its text; checked before the work begins."""
-    try:
-        page = path.read_text(encoding='utf-8')
-    except OSError as error:
-        raise InputError(f'{path}: no page that can be read ({error.strerror})') from None
-    with_tables(page, '')
-    return page
 
 
 def _origin_text(args: argparse.Namespace, sites: Mapping[str, Site]) -> str:

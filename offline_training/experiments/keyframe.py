@@ -81,10 +81,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Play and score what is not there yet, print and write; returns the exit code."""
     from mot_compress_ros.options import to_mapping
-    from offline_training.benchmarks.keyframe_page import between_markers, read_page
     from offline_training.environment import command_line, describe_environment
     from offline_training.experiments.keyframe_plan import PRESETS, rows_of
     from offline_training.experiments.keyframe_work import complete
+    from offline_training.marked_page import between_markers, read_page
     from offline_training.report_files import check_writable, write_report, write_text
 
     check_writable(args.json)

@@ -12,10 +12,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from mot_compress_ros.console import say
-from mot_compress_ros.errors import InputError
 
 HELP = 'presets of the tracker on oracle boxes, public detections and our own, at many frame rates'
-BEGIN, END = '<!-- tracking tables: begin -->', '<!-- tracking tables: end -->'
+PART = 'tracking tables'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,9 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--workers', type=int, default=1, help='processes (of Ray beyond 1)')
     parser.add_argument('--threads', type=int, default=0, help='CPU threads of the networks')
     parser.add_argument('--json', type=Path, help='write everything here')
-    parser.add_argument(
-        '--update', type=Path, help=f'Markdown page: write the tables between {BEGIN} and {END}'
-    )
+    parser.add_argument('--update', type=Path, help=f'Markdown page: rewrite its part `{PART}`')
 
 
 def run(args: argparse.Namespace) -> int:
@@ -76,10 +73,11 @@ def run(args: argparse.Namespace) -> int:
     from offline_training.experiments.tracking_presets import CHANGED, preset_configs
     from offline_training.experiments.tracking_results import code_version, score_presets
     from offline_training.experiments.tracking_tables import all_tables
+    from offline_training.marked_page import between_markers, read_page
     from offline_training.report_files import check_writable, write_report, write_text
 
     check_writable(args.json)
-    page = _page(args.update) if args.update else ''
+    page = read_page(args.update, PART) if args.update else ''
     configs = preset_configs(
         args.presets,
         settings=args.set,
@@ -101,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
     tables = all_tables(rows)
     say(tables)
     if args.update:
-        write_text(args.update, with_tables(page, f'{_origin_text()}\n\n{tables}'))
+        write_text(args.update, between_markers(page, PART, f'{_origin_text()}\n\n{tables}'))
     if args.json:
         report = {
             'kind': 'experiment_tracking',
@@ -113,29 +111,6 @@ def run(args: argparse.Namespace) -> int:
         }
         write_report(args.json, report)
     return 0
-
-
-def with_tables(page: str, tables: str) -> str:
-    """The page with other text between the markers.
-
-    Raises:
-        InputError: it does not have both, in order.
-    """
-    head, begin, rest = page.partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    if not begin or not end:
-        raise InputError(f'the page to update needs the lines {BEGIN} and {END}, in this order')
-    return f'{head}{BEGIN}\n\n{tables}\n\n{END}{tail}'
-
-
-def _page(path: Path) -> str:
-    """Its text; checked before the work begins."""
-    try:
-        page = path.read_text(encoding='utf-8')
-    except OSError as error:
-        raise InputError(f'{path}: no page that can be read ({error.strerror})') from None
-    with_tables(page, '')
-    return page
 
 
 def _origin_text() -> str:

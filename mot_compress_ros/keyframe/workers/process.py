@@ -20,7 +20,7 @@ import threading
 from typing import Any
 
 from mot_compress_ros.datatypes import Frame
-from mot_compress_ros.inference import DecodeConfig, Detector
+from mot_compress_ros.inference import Detector
 from mot_compress_ros.keyframe.workers.child import Job, Ready
 from mot_compress_ros.keyframe.workers.contract import (
     Answer,
@@ -31,7 +31,7 @@ from mot_compress_ros.keyframe.workers.contract import (
 )
 from mot_compress_ros.keyframe.workers.look import failure_of
 from mot_compress_ros.keyframe.workers.shared_image import SharedImage
-from mot_compress_ros.keyframe.workers.slot import Slot
+from mot_compress_ros.keyframe.workers.slot import SlotWorker
 
 CLOSE_S = 5.0  # a killed process that holds a GPU takes a while to go
 EXIT_S = 2.0  # from hanging up to the end of a child
@@ -51,7 +51,7 @@ main(**start)
 """
 
 
-class ProcessWorker:
+class ProcessWorker(SlotWorker):
     """A detector in a child process, which one thread of ours starts, listens to and buries.
 
     Images go through shared memory, everything else through a pipe.
@@ -60,8 +60,7 @@ class ProcessWorker:
     def __init__(self, load: Callable[[], Detector], *, cores: frozenset[int]) -> None:
         self.name = 'process'
         self._load, self._cores = load, cores
-        self._slot = Slot()
-        self._decode: DecodeConfig | None = None
+        super().__init__()
         self._lock = threading.Lock()  # of the three below, which the thread makes and closes
         self._process: subprocess.Popen[bytes] | None = None
         self._link: Connection[Any, Any] | None = None
@@ -70,16 +69,6 @@ class ProcessWorker:
             target=self._supervise, name='teacher process', daemon=True
         )
         self._thread.start()
-
-    @property
-    def state(self) -> WorkerState:
-        """Where it is in its life."""
-        return self._slot.state
-
-    @property
-    def failure(self) -> Failure | None:
-        """Why it has ended."""
-        return self._slot.failure
 
     @property
     def gone(self) -> bool:
@@ -105,26 +94,6 @@ class ProcessWorker:
         except (OSError, MemoryError) as error:
             self._slot.end(failure_of(error))
         return True
-
-    def answers(self) -> list[Answer]:
-        """What is ready."""
-        return self._slot.take()
-
-    def wait(self, timeout_s: float) -> Answer | None:
-        """The answer to the frame it works on."""
-        self._slot.wait(timeout_s)
-        return next(iter(self._slot.take()), None)
-
-    def wait_ready(self, timeout_s: float) -> bool:
-        """Wait until the child has loaded the detector."""
-        return self._slot.wait(timeout_s) not in (WorkerState.STARTING, WorkerState.ENDED)
-
-    def tell(self, now_ns: int) -> None:
-        """Nothing: this worker takes the time it takes."""
-
-    def reconfigure(self, decode: DecodeConfig) -> None:
-        """Decode the frames to come so."""
-        self._decode = decode
 
     def abandon(self) -> None:
         """Kill the child, whatever it does, and let our thread bury it."""

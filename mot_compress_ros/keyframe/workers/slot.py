@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+from mot_compress_ros.inference import DecodeConfig
 from mot_compress_ros.keyframe.workers.contract import Answer, Failure, WorkerState
 
 _UNDECIDED = (WorkerState.STARTING, WorkerState.WORKING)
@@ -70,3 +71,41 @@ class Slot:
                 self._state, self._answer = new, answer
                 self._changed.notify_all()
             return moves
+
+
+class SlotWorker:
+    """The part of a `Worker` that its slot answers."""
+
+    def __init__(self) -> None:
+        self._slot = Slot()
+        self._decode: DecodeConfig | None = None  # None: as the detector was loaded
+
+    @property
+    def state(self) -> WorkerState:
+        """Where it is in its life."""
+        return self._slot.state
+
+    @property
+    def failure(self) -> Failure | None:
+        """Why it has ended."""
+        return self._slot.failure
+
+    def answers(self) -> list[Answer]:
+        """What is ready."""
+        return self._slot.take()
+
+    def wait(self, timeout_s: float) -> Answer | None:
+        """The answer to the frame it works on."""
+        self._slot.wait(timeout_s)
+        return next(iter(self._slot.take()), None)
+
+    def wait_ready(self, timeout_s: float) -> bool:
+        """Wait until the detector is loaded and warm."""
+        return self._slot.wait(timeout_s) not in (WorkerState.STARTING, WorkerState.ENDED)
+
+    def tell(self, now_ns: int) -> None:
+        """Nothing: this worker takes the time it takes."""
+
+    def reconfigure(self, decode: DecodeConfig) -> None:
+        """Decode the frames to come so."""
+        self._decode = decode

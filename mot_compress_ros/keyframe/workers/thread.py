@@ -11,19 +11,17 @@ import threading
 from mot_compress_ros.datatypes import Frame
 from mot_compress_ros.inference import DecodeConfig, Detector
 from mot_compress_ros.keyframe.workers.contract import (
-    Answer,
     Failure,
     StartWorker,
     WorkerSetup,
-    WorkerState,
 )
 from mot_compress_ros.keyframe.workers.look import failure_of, look
-from mot_compress_ros.keyframe.workers.slot import Slot
+from mot_compress_ros.keyframe.workers.slot import SlotWorker
 
 CLOSE_S = 1.0  # what an ordinary frame takes; a hung one is left behind
 
 
-class ThreadWorker:
+class ThreadWorker(SlotWorker):
     """A detector on a thread of its own, on CUDA on a stream of its own.
 
     A thread cannot be ended from outside: a hung one is left behind, and is `gone` when it comes
@@ -32,23 +30,12 @@ class ThreadWorker:
 
     def __init__(self, load: Callable[[], Detector]) -> None:
         self.name = 'thread'
-        self._slot = Slot()
-        self._decode: DecodeConfig | None = None
+        super().__init__()
         self._jobs: SimpleQueue[tuple[Frame, DecodeConfig | None] | None] = SimpleQueue()
         self._thread = threading.Thread(
             target=self._serve, args=(load,), name='teacher', daemon=True
         )
         self._thread.start()
-
-    @property
-    def state(self) -> WorkerState:
-        """Where it is in its life."""
-        return self._slot.state
-
-    @property
-    def failure(self) -> Failure | None:
-        """Why it has ended."""
-        return self._slot.failure
 
     @property
     def gone(self) -> bool:
@@ -61,26 +48,6 @@ class ThreadWorker:
         if taken:
             self._jobs.put((frame, self._decode))
         return taken
-
-    def answers(self) -> list[Answer]:
-        """What is ready."""
-        return self._slot.take()
-
-    def wait(self, timeout_s: float) -> Answer | None:
-        """The answer to the frame it works on."""
-        self._slot.wait(timeout_s)
-        return next(iter(self._slot.take()), None)
-
-    def wait_ready(self, timeout_s: float) -> bool:
-        """Wait until the detector is loaded and warm."""
-        return self._slot.wait(timeout_s) not in (WorkerState.STARTING, WorkerState.ENDED)
-
-    def tell(self, now_ns: int) -> None:
-        """Nothing: this worker takes the time it takes."""
-
-    def reconfigure(self, decode: DecodeConfig) -> None:
-        """Decode the frames to come so."""
-        self._decode = decode
 
     def abandon(self) -> None:
         """Throw away what it may still answer, and let the thread go."""

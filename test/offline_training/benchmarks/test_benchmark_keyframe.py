@@ -19,10 +19,10 @@ from mot_compress_ros.keyframe import KeyframeConfig
 from mot_compress_ros.pipeline import Pipeline, PipelineConfig
 from offline_training.benchmarks import keyframe
 from offline_training.benchmarks.keyframe_cores import _own_s, choose_cores, OtherWork, pinned
-from offline_training.benchmarks.keyframe_page import between_markers, read_page
 from offline_training.benchmarks.keyframe_report import contention, goals, tables
 from offline_training.benchmarks.keyframe_turn import median_turn, play_turn, STEP
 from offline_training.commands import benchmark
+from offline_training.marked_page import between_markers, read_page
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ from offline_training.experiments.atttrack_plan import (
     trainings_for,
 )
 from offline_training.experiments.atttrack_presets import NETWORKS, PRESETS, read_preset, STAGES
-from offline_training.experiments.atttrack_report import BEGIN, END, with_tables
+from offline_training.experiments.atttrack_report import PART
 from offline_training.experiments.atttrack_scoring import Result, whole_periods
 from offline_training.experiments.atttrack_tables import (
     all_tables,
@@ -45,7 +45,10 @@ from offline_training.experiments.atttrack_tables import (
     summary_text,
 )
 from offline_training.experiments.atttrack_time import duration, Job, plan_text
+from offline_training.marked_page import between_markers
 from offline_training.reports.figures import write_png
+
+BEGIN, END = f'<!-- {PART}: begin -->', f'<!-- {PART}: end -->'
 
 
 def paper(table, family, scheme, k=0):
@@ -300,10 +303,10 @@ def test_the_page_is_written_between_its_markers():
     assert '](images/a.svg)' in text and '### Table 1' in text
     assert re.search(r'0 of \d+ signs', summary_text(verdicts))
     assert claims_table(verdicts).count('\n') == len(verdicts) + 1
-    page = with_tables(f'# A\n{BEGIN}\nto be replaced\n{END}\nrest\n', text)
+    page = between_markers(f'# A\n{BEGIN}\nto be replaced\n{END}\nrest\n', PART, text)
     assert 'to be replaced' not in page and page.startswith('# A') and page.endswith('rest\n')
     with pytest.raises(InputError, match='needs the lines'):
-        with_tables(f'{END}{BEGIN}', text)
+        between_markers(f'{END}{BEGIN}', PART, text)
 
 
 def test_the_fit_of_a_parabola_is_the_parabola():

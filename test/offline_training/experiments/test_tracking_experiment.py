@@ -12,7 +12,7 @@ from mot_compress_ros.tracking import PRESETS, TrackerConfig
 from offline_training.__main__ import main
 from offline_training.evaluation.tracking_scores import TrackingScores
 from offline_training.experiments import tracking_results
-from offline_training.experiments.tracking import BEGIN, END, with_tables
+from offline_training.experiments.tracking import PART
 from offline_training.experiments.tracking_ablation import ablation_table
 from offline_training.experiments.tracking_cases import DROPPED, FULL, load_cases
 from offline_training.experiments.tracking_code import content_hash
@@ -27,6 +27,9 @@ from offline_training.experiments.tracking_results import (
 )
 from offline_training.experiments.tracking_scoring import PooledRow
 from offline_training.experiments.tracking_tables import all_tables, grid_of, verdict
+from offline_training.marked_page import between_markers
+
+BEGIN, END = f'<!-- {PART}: begin -->', f'<!-- {PART}: end -->'
 
 N_FRAMES = 12
 
@@ -224,12 +227,12 @@ def test_without_ours_there_is_no_verdict():
 
 def test_only_what_is_between_the_markers_is_written():
     page = f'# Head\n\n{BEGIN}\nold\n{END}\n\ntail\n'
-    new = with_tables(page, 'new')
+    new = between_markers(page, PART, 'new')
     assert new == f'# Head\n\n{BEGIN}\n\nnew\n\n{END}\n\ntail\n'
-    assert with_tables(new, 'newer') == new.replace('new', 'newer')
+    assert between_markers(new, PART, 'newer') == new.replace('new', 'newer')
     for broken in ('# Head\n', f'{BEGIN}\n', f'{END}\n{BEGIN}\n'):
         with pytest.raises(InputError, match='needs the lines'):
-            with_tables(broken, 'new')
+            between_markers(broken, PART, 'new')
 
 
 def test_the_command_prints_writes_and_updates(data, tmp_path, capsys):
