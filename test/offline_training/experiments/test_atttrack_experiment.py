@@ -25,7 +25,7 @@ from offline_training.experiments.atttrack_halves import cut_halves
 from offline_training.experiments.atttrack_paper import Arm, YOLOV5
 from offline_training.experiments.atttrack_plan import all_trainings, arms_of
 from offline_training.experiments.atttrack_presets import PRESETS, read_preset
-from offline_training.experiments.atttrack_report import _origin_text, BEGIN, END
+from offline_training.experiments.atttrack_report import _origin_text, PART
 from offline_training.experiments.atttrack_scoring import _key, evaluate_words, Judging
 from offline_training.experiments.atttrack_training import (
     complete,
@@ -36,6 +36,8 @@ from offline_training.experiments.atttrack_training import (
 from offline_training.recipes import read_recipe
 from offline_training.synthetic import generate, SceneConfig
 from offline_training.synthetic.writers import WriteOptions, WRITERS
+
+BEGIN, END = f'<!-- {PART}: begin -->', f'<!-- {PART}: end -->'
 
 FRAMES = 14
 TURN_FRAMES = 36  # of the halves of two sequences, 33 are a turn at K = 11
