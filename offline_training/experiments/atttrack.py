@@ -1,4 +1,4 @@
-"""AttTrack: tables 1 to 8 and figure 7 of the paper, on the data it is pointed at.
+"""AttTrack: tables 1 to 8 and figure 7 of the paper, and our parts, on the data it is given.
 
 The plan (`atttrack_plan`): teachers, plain students, and variants that all begin with the plain
 student. Each training is a run of `train`, each score one of `evaluate`, done once and kept in
@@ -46,7 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--preset', default='small', help='small (CPU), full (GPU), or a file of that form'
     )
     parser.add_argument(
-        '--tables', nargs='+', default=[], help='these only: 1 to 8, and 7f for figure 7'
+        '--tables',
+        nargs='+',
+        default=[],
+        help='these only: 1 to 8, 7f for figure 7, beyond for our own',
     )
     parser.add_argument(
         '--plan', action='store_true', help='say what would be done and how long it takes; no more'

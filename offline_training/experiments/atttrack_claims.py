@@ -13,6 +13,8 @@ from typing import Any
 
 from offline_training.experiments.atttrack_paper import (
     Arm,
+    BEYOND,
+    BEYOND_INTERVAL,
     DLA34,
     FAMILIES,
     FIGURE,
@@ -196,6 +198,7 @@ def _all_claims() -> list[Claim]:
         *_figure(),
         *_alone('7'),
         *_second_set(),
+        *_beyond(),
     ]
 
 
@@ -332,3 +335,24 @@ def _second_set() -> list[Claim]:
                 )
                 found.append(claim)
     return found
+
+
+def _beyond() -> list[Claim]:
+    """What we hope of our own parts; the paper has none of them."""
+    wanted = {
+        "gated over the paper's fusion": ('gated', 'ifm'),
+        'gated over naive mix': ('gated', 'naive'),
+        'age and uncertainty over the heat map alone': ('gated', 'heat_gate'),
+        "the tracker's places over the teacher's velocities": ('follow', 'gated'),
+        'camera motion compensated over not': ('ego', 'gated'),
+    }
+    return [
+        _claim(
+            BEYOND,
+            f'{TITLES[family]}: {what}, K = {BEYOND_INTERVAL}',
+            (Arm(family, first, BEYOND_INTERVAL), Arm(family, second, BEYOND_INTERVAL)),
+            1,
+        )
+        for family in FAMILIES
+        for what, (first, second) in wanted.items()
+    ]

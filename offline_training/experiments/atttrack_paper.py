@@ -33,6 +33,11 @@ SCHEMES: Mapping[str, str] = {
     'none': 'AttTrack, no feature learning',
     'cross': 'AttTrack, EFM, DLA34 teacher',
     'layerwise': 'layer-wise',
+    # Ours.
+    'heat_gate': 'gated, IFM, heat map alone',
+    'gated': 'gated, IFM, with age and uncertainty',
+    'follow': "gated, IFM, at the tracker's places",
+    'ego': 'gated, IFM, camera motion from the image',
 }
 
 
@@ -166,9 +171,13 @@ CAPTIONS: Mapping[str, str] = {
     '7': 'Teacher-only and student-only, second data set',
     '8': 'AttTrack (EFM) and layer-wise attention transfer, second data set',
     '7f': 'Figure 7: AttTrack (EFM) and layer-wise attention transfer over K',
+    'beyond': 'Beyond the paper, at equal cost: the same steps, the same keyframes',
 }
 SECOND_SET = ('7', '8')  # MOT15 in the paper, the others MOT17
 FIGURE = '7f'
+BEYOND = 'beyond'  # no table of the paper
+BEYOND_INTERVAL = 6
+BEYOND_SCHEMES = ('student', 'naive', 'ifm', 'heat_gate', 'gated', 'follow', 'ego')
 FIGURE_INTERVALS = tuple(range(2, 13))
 FIGURE_SCHEMES = ('efm', 'layerwise')
 

@@ -14,6 +14,9 @@ from dataclasses import dataclass, field
 from mot_compress_ros.errors import InvalidOptionError
 from offline_training.experiments.atttrack_paper import (
     Arm,
+    BEYOND,
+    BEYOND_INTERVAL,
+    BEYOND_SCHEMES,
     CAPTIONS,
     DLA34,
     FAMILIES,
@@ -26,6 +29,8 @@ from offline_training.experiments.atttrack_paper import (
 
 MID = 'yolov5_mid'
 _TOLD = {'architecture.fusion': 'concat'}  # eq. 4
+_GATED = {'architecture.fusion': 'gated', 'loss.ifm': 1.0}
+_HEAT_GATE = {**_GATED, 'architecture.fusion': 'gated_heat'}
 # The classifier that both networks share takes the place of the student's own.
 _EFM = {**_TOLD, 'loss.efm': 1.0, 'loss.identity_ce': 0.0}
 
@@ -69,6 +74,7 @@ class Contestant:
         teacher: training of the network that sees the keyframes; '' for none.
         interval: K; 0 where there is no teacher.
         update: `keyframe.update`.
+        settings: options of the pipeline beside those.
         shared: whether the teacher is the copy with pivots that the student's training wrote.
     """
 
@@ -76,6 +82,7 @@ class Contestant:
     teacher: str = ''
     interval: int = 0
     update: str = 'off'
+    settings: Mapping[str, object] = field(default_factory=dict)
     shared: bool = False
 
     @property
@@ -110,6 +117,15 @@ def _students(family: str) -> list[Training]:
         _variant(family, 'ifm', 'IFM', {**_TOLD, 'loss.ifm': 1.0}, teacher=family, told=True),
         _variant(family, 'efm', 'EFM', _EFM, teacher=family, told=True),
         _variant(family, 'layerwise', 'attention maps', _LAYERWISE, teacher=family),
+        _variant(family, 'gated', 'gated fusion, IFM', _GATED, teacher=family, told=True),
+        _variant(
+            family,
+            'heat_gate',
+            'gated by the heat map alone',
+            _HEAT_GATE,
+            teacher=family,
+            told=True,
+        ),
     ]
 
 
@@ -150,13 +166,16 @@ def contestant_of(arm: Arm) -> Contestant:
         return Contestant(student=MID)
     if scheme == 'student':
         return Contestant(student=f'{small}-plain')
-    trained = {'naive': 'plain', 'still': 'ifm', 'shift': 'ifm'}.get(scheme, scheme)
-    update = {'naive': 'off', 'layerwise': 'off', 'still': 'still', 'shift': 'shift'}
+    others = {'naive': 'plain', 'still': 'ifm', 'shift': 'ifm', 'follow': 'gated', 'ego': 'gated'}
+    trained = others.get(scheme, scheme)
+    update = {'naive': 'off', 'layerwise': 'off'}
+    update |= {name: name for name in ('still', 'shift', 'follow')}
     return Contestant(
         student=f'{small}-{trained}',
         teacher=DLA34 if scheme == 'cross' else arm.family,
         interval=arm.interval,
         update=update.get(scheme, 'render'),
+        settings={'camera_motion.source': 'image'} if scheme == 'ego' else {},
         shared=scheme in ('efm', 'cross'),
     )
 
@@ -175,6 +194,12 @@ def arms_of(table: str) -> list[Arm]:
             for family in FAMILIES
             for scheme in FIGURE_SCHEMES
             for k in FIGURE_INTERVALS
+        ]
+    if table == BEYOND:
+        return [
+            Arm(family, scheme, 0 if scheme == 'student' else BEYOND_INTERVAL)
+            for family in FAMILIES
+            for scheme in BEYOND_SCHEMES
         ]
     arms = list(TABLES[table])
     # The paper does not say how the heat map is updated: the other way stands beside it.

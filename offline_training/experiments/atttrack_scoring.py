@@ -96,6 +96,7 @@ class Judging:
                 'keyframe.interval': contestant.interval,
                 'keyframe.update': contestant.update,
                 'keyframe.max_age_s': MAX_AGE_S,
+                **contestant.settings,
             }
         return options
 

@@ -8,6 +8,7 @@ from offline_training.evaluation.tables import ENOUGH_SEQUENCES, markdown_table
 from offline_training.experiments.atttrack_claims import SIGNS, Verdict
 from offline_training.experiments.atttrack_paper import (
     Arm,
+    BEYOND,
     CAPTIONS,
     FIGURE,
     INCONSISTENCIES,
@@ -32,14 +33,16 @@ def paper_table(table: str, results: Mapping[tuple[str, Arm], Result]) -> str:
     alone = [m for m in _OURS_ALONE if m not in measures]
     header = ['student', 'scheme', 'K']
     for measure in measures:
-        header += [f'{MEASURES[measure]}, paper', 'ours']
+        name = MEASURES[measure]
+        header += [f'{name}, paper', 'ours'] if printed else [name]
     header += [MEASURES[measure] for measure in alone]
     lines = []
     for arm in [arm for of, arm in results if of == table]:
         ours, paper = results[table, arm].figures, printed.get(arm, {})
         cells = [TITLES[arm.family], SCHEMES[arm.scheme], str(arm.interval or DASH)]
         for measure in measures:
-            cells += [_cell(paper.get(measure), measure), _cell(ours.get(measure), measure)]
+            cells += [_cell(paper.get(measure), measure)] if printed else []
+            cells.append(_cell(ours.get(measure), measure))
         lines.append([*cells, *(_cell(ours.get(measure), measure) for measure in alone)])
     return markdown_table(header, lines)
 
@@ -93,6 +96,24 @@ def summary_text(verdicts: Sequence[Verdict]) -> str:
     return f'{text} HOTA: the same difference of ours, in points.'
 
 
+def own_table(verdicts: Sequence[Verdict]) -> str:
+    """What our own parts bring, of which the paper says nothing."""
+    lines = []
+    for verdict in verdicts:
+        bounds = DASH
+        if verdict.low is not None and verdict.high is not None:
+            bounds = f'{verdict.low:+.1f} to {verdict.high:+.1f}'
+        hota = DASH if verdict.hota is None else _signed(verdict.hota, '')
+        lines.append([verdict.claim.what, _signed(verdict.ours, ''), bounds, hota])
+    return markdown_table(['difference', 'MOTA', 'interval', 'HOTA'], lines)
+
+
+def own_summary_text(verdicts: Sequence[Verdict]) -> str:
+    """How many of our parts bring anything."""
+    better = sum(v.holds for v in verdicts)
+    return f'{better} of these {len(verdicts)} differences are above 0.'
+
+
 def all_tables(
     tables: Sequence[str],
     results: Mapping[tuple[str, Arm], Result],
@@ -110,14 +131,20 @@ def all_tables(
     """
     parts = []
     for table in tables:
-        title = CAPTIONS[table] if table == FIGURE else f'Table {table}: {CAPTIONS[table]}'
+        title = (
+            CAPTIONS[table] if table in (FIGURE, BEYOND) else f'Table {table}: {CAPTIONS[table]}'
+        )
         parts.append(f'### {title}')
         if table == FIGURE and image:
             parts.append(f'![{CAPTIONS[FIGURE]}]({image})')
         parts.append(paper_table(table, results))
-    if verdicts:
-        parts += ['### What the paper says of its parts', summary_text(verdicts)]
-        parts.append(claims_table(verdicts))
+    theirs = [v for v in verdicts if v.claim.table != BEYOND]
+    own = [v for v in verdicts if v.claim.table == BEYOND]
+    if own:
+        parts += [own_summary_text(own), own_table(own)]
+    if theirs:
+        parts += ['### What the paper says of its parts', summary_text(theirs)]
+        parts.append(claims_table(theirs))
     listed = '\n'.join(f'- {text}' for text in INCONSISTENCIES)
     parts += ['### Where the paper does not agree with itself', listed]
     return '\n\n'.join(parts)

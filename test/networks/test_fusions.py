@@ -46,7 +46,12 @@ def images():
 
 def test_planes_are_those_of_the_contract():
     planes = {name: build(name).prior_planes for name in FUSIONS}
-    assert planes == {'none': 0, 'concat': N_CLASS, 'gated': N_CLASS + 2}
+    assert planes == {
+        'none': 0,
+        'concat': N_CLASS,
+        'gated': N_CLASS + 2,
+        'gated_heat': N_CLASS,
+    }
     assert len(TRUST_PLANES) == TRUST
 
 

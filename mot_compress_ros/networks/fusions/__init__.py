@@ -16,7 +16,12 @@ A member is a module with
 
 from mot_compress_ros.networks.fusions.concat import Concatenation
 from mot_compress_ros.networks.fusions.contract import Fusion
-from mot_compress_ros.networks.fusions.gated import Gate
+from mot_compress_ros.networks.fusions.gated import Gate, HeatGate
 from mot_compress_ros.networks.fusions.none import NoFusion
 
-FUSIONS: dict[str, type[Fusion]] = {'none': NoFusion, 'concat': Concatenation, 'gated': Gate}
+FUSIONS: dict[str, type[Fusion]] = {
+    'none': NoFusion,
+    'concat': Concatenation,
+    'gated': Gate,
+    'gated_heat': HeatGate,
+}

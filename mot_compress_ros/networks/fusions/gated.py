@@ -55,3 +55,12 @@ class Gate(Fusion):
         # 1 + tanh(x) is 2 sigmoid(2 x), which is 1 at 0 to the bit too, and faster in bf16.
         changed = feature * (2 * (2 * self.gain(seen)).sigmoid()) + self.shift(seen)
         return dict.fromkeys(HEADS, changed)
+
+
+class HeatGate(Gate):
+    """The same from the heat maps alone: what age and uncertainty are worth is the difference."""
+
+    @staticmethod
+    def prior_planes(n_class: int) -> int:
+        """Heat maps, without age and uncertainty."""
+        return n_class

@@ -22,7 +22,7 @@ from offline_training.commands import train
 from offline_training.datasets.sampler import KeyframeSampler
 from offline_training.experiments import atttrack_scoring
 from offline_training.experiments.atttrack_halves import cut_halves
-from offline_training.experiments.atttrack_paper import Arm, YOLOV5
+from offline_training.experiments.atttrack_paper import Arm, BEYOND, YOLOV5
 from offline_training.experiments.atttrack_plan import all_trainings, arms_of
 from offline_training.experiments.atttrack_presets import PRESETS, read_preset
 from offline_training.experiments.atttrack_report import _origin_text, PART
@@ -122,7 +122,7 @@ def test_every_training_has_a_recipe_that_train_takes(site, tmp_path):
         recipe = read_recipe(tmp_path / 'recipe.yaml')
         assert recipe.config.train.steps == 2
         assert recipe.config.needs_teacher == bool(training.teacher)
-        assert (recipe.config.architecture.fusion == 'concat') == training.told
+        assert (recipe.config.architecture.fusion != 'none') == training.told
         assert (recipe.config.mapping == 'efm') == training.shares_pivots
 
 
@@ -266,7 +266,7 @@ def test_the_page_says_which_networks_began_with_other_weights(sequences, tiny, 
 @pytest.mark.slow
 def test_every_kind_of_pipeline(tiny, tmp_path):
     """All trainings but one, all schemes; the tables that are left out only have more of them."""
-    report, tables = tmp_path / 'report.json', ['3', '5', '8']
+    report, tables = tmp_path / 'report.json', ['3', '5', '8', BEYOND]
     sequences = rendered(tmp_path / 'rendered', TURN_FRAMES)
     words = command(sequences, tiny, tmp_path / 'run', '--tables', *tables)
     assert main([*words, '--json', str(report)]) == 0

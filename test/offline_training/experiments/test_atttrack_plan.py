@@ -20,6 +20,7 @@ from offline_training.experiments.atttrack_claims import (
 from offline_training.experiments.atttrack_figure import fitted, interval_chart
 from offline_training.experiments.atttrack_paper import (
     Arm,
+    BEYOND,
     CAPTIONS,
     DLA34,
     FIGURE,
@@ -37,7 +38,7 @@ from offline_training.experiments.atttrack_plan import (
 )
 from offline_training.experiments.atttrack_presets import NETWORKS, PRESETS, read_preset, STAGES
 from offline_training.experiments.atttrack_report import PART
-from offline_training.experiments.atttrack_scoring import Result, whole_periods
+from offline_training.experiments.atttrack_scoring import Judging, Result, whole_periods
 from offline_training.experiments.atttrack_tables import (
     all_tables,
     claims_table,
@@ -278,6 +279,28 @@ def test_a_claim_without_a_printed_figure_has_no_size():
     claims = [c for c in claims_of([FIGURE]) if c.printed is None]
     assert claims and all(isinstance(c, Claim) for c in claims)
     assert [v.paper for v in judge(claims, made_up([FIGURE]), resamples=0)] == [None, None]
+
+
+def test_our_own_parts_are_judged_apart_from_the_papers():
+    """Their table has no column of the paper, and their signs are not counted as its."""
+    results = made_up([BEYOND, '2'], lambda table, arm: 9.0 if arm.scheme == 'gated' else 8.0)
+    verdicts = judge(claims_of([BEYOND, '2']), results, resamples=0)
+    text = all_tables([BEYOND, '2'], results, verdicts)
+    theirs = sum(v.claim.table == '2' for v in verdicts)
+    assert '6 of these 10 differences are above 0.' in text
+    assert f'0 of {theirs} signs' in text
+    header = paper_table(BEYOND, results).splitlines()[0]
+    assert 'paper' not in header and header.count('MOTA') == 1
+    assert "| YOLOv5: gated over the paper's fusion, K = 6" in text
+
+
+def test_camera_motion_is_compensated_where_the_arm_says_so():
+    judging = Judging(protocol='product', pipeline={})
+    motion = {
+        scheme: judging.options(Arm(YOLOV5, scheme, 6)).get('camera_motion.source')
+        for scheme in ('ego', 'gated', 'follow')
+    }
+    assert motion == {'ego': 'image', 'gated': None, 'follow': None}
 
 
 # ---- the page
