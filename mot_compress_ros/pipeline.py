@@ -292,6 +292,8 @@ class Pipeline:
         left = [look for look in looks if look.seen is None]
         if not left:
             return list(looks)
+        if self.student.takes_prior:
+            self.health.count('told_frames', sum(look.prior is not None for look in left))
         with self.health.stage('student') as lap:
             seen = self.student.observe(
                 [look.frame for look in left], self.health, priors=[look.prior for look in left]

@@ -65,7 +65,8 @@ class Signals:
 
     def reason(self, threshold: float) -> str:
         """The largest part where they ask for a keyframe, else ''."""
-        if self.frames_above >= _IN_A_ROW or self.total >= _VERY_BAD * threshold:
+        bad = self.frames_above >= _IN_A_ROW or self.total >= _VERY_BAD * threshold
+        if bad and self.total > 0:
             return max(self.parts, key=lambda name: self.parts[name])
         return ''
 
@@ -83,7 +84,7 @@ class Adaptive:
     Without any of this a keyframe comes when `interval` frames are over; none comes sooner than
     `min_interval` frames after the one before it (`interval`, where that is less). A camera
     without a keyframe asks for one at once, so several cameras begin in steps next to each other.
-    What is asked for waits until `Budget` has the milliseconds.
+    What is asked for waits until `Budget` has the milliseconds; how full it is moves the threshold.
     """
 
     compares = True
@@ -105,7 +106,8 @@ class Adaptive:
             return 'first'
         if since + 1 < min(config.min_interval, config.interval):
             return ''
-        asked = self._signals[frame.camera].reason(config.threshold)
+        now_ns = self._ledger.now_ns(frame.camera, frame.stamp_ns)
+        asked = self._signals[frame.camera].reason(self._threshold(now_ns))
         return asked or ('age' if since + 1 >= config.interval else '')
 
     def allows(self, frame: FrameFacts) -> bool:
@@ -114,11 +116,11 @@ class Adaptive:
 
     def served(self, report: FrameReport) -> None:
         """See `Rule`."""
+        now_ns = self._ledger.now_ns(report.camera, report.stamp_ns)
         if report.role is Role.STUDENT:
-            self._signals[report.camera].add(report, threshold=self._config.threshold)
+            self._signals[report.camera].add(report, threshold=self._threshold(now_ns))
             return
         self._signals[report.camera] = Signals(missed_by_teacher=report.missed)
-        now_ns = self._ledger.now_ns(report.camera, report.stamp_ns)
         self._budget.charge(self._config.teacher_ms or report.network_ms, now_ns)
 
     def take_over(self, old: Rule | None) -> None:
@@ -127,6 +129,14 @@ class Adaptive:
         if isinstance(old, Adaptive):
             for camera in self._signals.keys() & old._signals.keys():
                 self._signals[camera] = replace(old._signals[camera])
+
+    def _threshold(self, now_ns: int) -> float:
+        """What the sum is held against: `threshold` at a bucket of the budget that is half full.
+
+        It falls to 0 as the bucket fills, since what a full one is given is lost, and rises to
+        twice as much as it empties. So a budget is spent, and where most is wrong.
+        """
+        return self._config.threshold * 2 * (1 - self._budget.left_share(now_ns))
 
     def diagnostics(self) -> Mapping[str, bool | int | float | str]:
         """See `Rule`."""

@@ -41,7 +41,8 @@ class KeyframeConfig:
     threshold: float = option(
         0.5,
         'adaptive: what must be wrong for a keyframe, in two frames in a row, or twice as much '
-        'in one; the sum of disagreement, missed tracks, new tracks and turning since the last',
+        'in one; the sum of disagreement, missed tracks, new tracks and turning since the last. '
+        'With a budget: less as it fills up, more as it runs out',
         minimum=0.0,
         maximum=100.0,
         read_only=False,

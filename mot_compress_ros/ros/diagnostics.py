@@ -23,7 +23,7 @@ from mot_compress_ros.ros.session import TrackingSession
 _EXPECTED = (
     *('frames_bad', 'frames_dropped', 'late_frames', 'tracker_resets', 'resolution_changes'),
     *('detections_dropped', 'camera_motion_unknown', 'rotations_left_out', 'rotation_restarts'),
-    *('keyframes', 'late_results', 'late_results_refused', 'late_frames_replayed'),
+    *('keyframes', 'late_results', 'late_results_refused', 'late_frames_replayed', 'told_frames'),
 )
 _GRAVITY = (Level.OK, Level.WARN, Level.STALE, Level.ERROR)
 

@@ -118,7 +118,9 @@ class TrackingSession:
 
     @property
     def teacher_trouble(self) -> str:
-        """Why what the teacher says is not used; '' where it is, and where there is none."""
+        """Why what the teacher says is not used; '' where it is, and where it is not wanted."""
+        if self._config.keyframe.mode == 'off':
+            return ''
         return self._teacher_monitor.trouble or self._lateness.trouble
 
     @property
@@ -127,7 +129,9 @@ class TrackingSession:
         teacher = self.pipeline.teacher
         if teacher is None or self._config.keyframe.mode != 'off':
             return ''
-        return f'teacher {teacher.name} waits unused: keyframe.mode is off'
+        trouble = self._teacher_monitor.trouble
+        doing = f'would not help ({trouble})' if trouble else 'waits unused'
+        return f'teacher {teacher.name} {doing}: keyframe.mode is off'
 
     @property
     def is_running(self) -> bool:
@@ -212,10 +216,14 @@ class TrackingSession:
         self.schedule_values = dict(self.pipeline.schedule.diagnostics())
         if self.pipeline.teacher is None:
             return
-        beside = self.pipeline.schedule.beside
+        lateness = self._lateness.note(
+            self.health.counters(),
+            beside=self.pipeline.schedule.beside,
+            tells=self.pipeline.student.takes_prior and self._applied.keyframe.update != 'off',
+        )
         for monitor, news in (
             (self._teacher_monitor, self._teacher_monitor.note(self.pipeline.teacher)),
-            (self._lateness, self._lateness.note(self.health.counters(), beside=beside)),
+            (self._lateness, lateness),
         ):
             if news and monitor.trouble:
                 self._log.warn_of('', news)

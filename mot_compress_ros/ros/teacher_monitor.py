@@ -81,7 +81,8 @@ class TeacherMonitor:
 class LatenessMonitor:
     """Notices a teacher beside whose results come too late, one after the other.
 
-    It works in vain then, and nothing else would show it.
+    Too late for the tracks, or to tell the student. It works in vain then, and nothing else would
+    show it.
 
     Attributes:
         trouble: what is wrong and what to do; '' where it is not.
@@ -90,22 +91,32 @@ class LatenessMonitor:
     def __init__(self) -> None:
         self.trouble = ''
         self._used = self._refused = 0
+        self._told = self._used_at_told = 0
 
-    def note(self, counters: Mapping[str, int], *, beside: bool) -> str:
+    def note(self, counters: Mapping[str, int], *, beside: bool, tells: bool = False) -> str:
         """Take in the counters of the pipeline after a step; what to log, '' for nothing.
 
         Args:
             counters: of `Health`.
             beside: whether the teacher works beside the student now.
+            tells: whether the student is to be told of its results.
         """
         before = self.trouble
         used, refused = counters.get('late_results', 0), counters.get('late_results_refused', 0)
+        told = counters.get('told_frames', 0)
+        if told != self._told or not (beside and tells):
+            self._told, self._used_at_told = told, used
         if used != self._used or not beside:
             self._used, self._refused, self.trouble = used, refused, ''
-        elif refused - self._refused >= TOO_LATE_IN_A_ROW:
+        if refused - self._refused >= TOO_LATE_IN_A_ROW:
             self.trouble = (
                 'results of the teacher come too late to be used: raise tracker.late_frames, '
                 'or take a faster teacher'
+            )
+        elif used - self._used_at_told >= TOO_LATE_IN_A_ROW:
+            self.trouble = (
+                'results of the teacher are older than keyframe.max_age_s when they come, the '
+                'student is not told of them: raise it, or take a faster teacher'
             )
         if self.trouble == before:
             return ''

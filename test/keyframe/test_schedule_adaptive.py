@@ -151,6 +151,27 @@ def test_a_declared_cost_counts_in_the_place_of_the_measured_one():
     assert run(built(config), always_bad, network_ms=1.0) == list(range(0, 101, 20))
 
 
+def test_a_budget_is_spent_where_most_is_wrong():
+    """A road on which little is wrong but for three seconds: the budget goes to these first."""
+    little, much = {'disagreement': 0.1}, {'disagreement': 0.6, 'missed': 0.3}
+    scene = [little] * 100 + [much] * 30 + [little] * 100
+    config = replace(QUIET, interval=100)
+    assert run(built(config), [little] * 100) == [0]  # without a budget little is let be
+    given = run(built(replace(config, budget_ms_per_s=80.0)), scene)  # two keyframes a second
+    assert 14 <= sum(i < 100 for i in given) <= 21  # spent, on what little there is
+    assert sum(100 <= i < 130 for i in given) > 6  # and more than is due where more is wrong
+    assert len(given) <= 2 * 23.0 + 2
+
+
+def test_a_budget_that_runs_out_is_kept_for_what_is_very_bad():
+    """What asks at half a bucket waits for it at an empty one, and is answered when it is bad."""
+    config = replace(QUIET, interval=100, budget_ms_per_s=100.0)
+    middling = [{'disagreement': 1.0, 'missed': 0.2}] * 30
+    given = run(built(config), [*middling, {'missed': 1.0, 'born': 1.0, 'disagreement': 1.0}, {}])
+    assert 31 in given
+    assert len(given) <= 2.5 * 3.1 + 3
+
+
 def test_a_burst_is_one_seconds_worth():
     config = replace(QUIET, budget_ms_per_s=120.0, interval=100)
     quiet_then_bad = [{}] * 50 + [{'missed': 1.0, 'born': 1.0}] * 20

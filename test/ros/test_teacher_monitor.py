@@ -100,6 +100,22 @@ def test_results_that_always_come_too_late_are_said_with_what_to_do():
     assert monitor.trouble == ''
 
 
+def told(used, frames):
+    return {'late_results': used, 'told_frames': frames}
+
+
+def test_results_of_which_the_student_is_never_told_are_said_with_what_to_do():
+    """They correct the tracks, but are older than `max_age_s` by then."""
+    monitor = LatenessMonitor()
+    assert monitor.note(told(1, 5), beside=True, tells=True) == ''
+    assert monitor.note(told(3, 5), beside=True, tells=True) == ''
+    text = monitor.note(told(4, 5), beside=True, tells=True)
+    assert 'keyframe.max_age_s' in text and monitor.trouble == text
+    assert monitor.note(told(4, 5), beside=True, tells=True) == '', 'it was said'
+    assert monitor.note(told(5, 6), beside=True, tells=True).endswith('in time again')
+    assert monitor.note(told(9, 6), beside=True, tells=False) == '', 'it is not to be told'
+
+
 def test_nothing_is_late_in_turn():
     monitor = LatenessMonitor()
     monitor.note(late(0, 3), beside=True)
