@@ -84,7 +84,8 @@ class Adaptive:
     Without any of this a keyframe comes when `interval` frames are over; none comes sooner than
     `min_interval` frames after the one before it (`interval`, where that is less). A camera
     without a keyframe asks for one at once, so several cameras begin in steps next to each other.
-    What is asked for waits until `Budget` has the milliseconds; how full it is moves the threshold.
+    What is asked for waits until `Budget` has the milliseconds, and the fuller that is, the less
+    it takes to ask.
     """
 
     compares = True
