@@ -153,8 +153,8 @@ def _base_of_choice(config_type: type, values: Mapping[str, Value], prefix: str)
 def _checked(info: OptionInfo, value: object) -> Value:
     if info.type is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
-    if value is False and 'off' in info.choices:
-        value = 'off'  # what YAML makes of the bare word
+    if isinstance(value, bool) and info.type is str and ('off', 'on')[value] in info.choices:
+        value = ('off', 'on')[value]  # what YAML makes of the bare word
     if info.type is tuple and isinstance(value, (list, tuple)):
         value = tuple(value)
     if not isinstance(value, info.type) or (info.type is not bool and isinstance(value, bool)):

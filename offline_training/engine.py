@@ -14,6 +14,7 @@ from torch import nn
 from offline_training.datasets.sampler import Sampler
 from offline_training.datasets.targets import Batch
 from offline_training.distillation.tutor import Tutor
+from offline_training.pruning.schedules import Sparsifier
 from offline_training.training.checkpoints import (
     CHECKPOINT_FILE,
     hold,
@@ -46,6 +47,7 @@ def train(
     digest: str = '',
     processes: Processes | None = None,
     tutor: Tutor | None = None,
+    sparsifier: Sparsifier | None = None,
     workers: int = 1,
     tensorboard: bool = False,
 ) -> nn.Module:
@@ -67,6 +69,8 @@ def train(
             another experiment is not resumed.
         processes: who else trains this network; nobody by default.
         tutor: asks a frozen teacher, which is no part of what is trained and kept.
+        sparsifier: prunes weights of `model` on the way, and holds zeros that it has; it finds
+            them again in a checkpoint.
         workers: threads that make batches.
         tensorboard: write event files too.
 
@@ -79,7 +83,9 @@ def train(
         PeerLostError: another process is gone.
     """
     processes = processes or Processes(device=device)
-    trainer = Trainer(model, criterion, config, processes=processes, tutor=tutor)
+    trainer = Trainer(
+        model, criterion, config, processes=processes, tutor=tutor, sparsifier=sparsifier
+    )
     run.mkdir(parents=True, exist_ok=True)
     with hold(run) if processes.leads else nullcontext():
         processes.expect_same(digest)

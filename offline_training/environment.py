@@ -9,7 +9,17 @@ import platform
 import shlex
 import sys
 
-_PACKAGES = ('torch', 'numpy', 'opencv-python-headless', 'lap', 'trackeval', 'pycocotools')
+_PACKAGES = (
+    'torch',
+    'numpy',
+    'opencv-python-headless',
+    'openvino',
+    'onnxruntime',
+    'nncf',
+    'lap',
+    'trackeval',
+    'pycocotools',
+)
 
 
 def describe_environment() -> dict[str, object]:

@@ -14,6 +14,7 @@ from torch import Tensor
 from mot_compress_ros.errors import BundleError
 from mot_compress_ros.inference.backends.torch_eager import load_network
 from mot_compress_ros.inference.checkpoint import Bundle
+from mot_compress_ros.networks.activations import PUBLISHED
 from mot_compress_ros.networks.public_layout import DATA_PARALLEL, to_public
 from offline_training.fairmot_weights import LAYOUT, LEFTOVERS_FILE, ORIGIN, SIGNATURES
 from offline_training.fairmot_weights_file import COUNTER
@@ -34,6 +35,12 @@ def export_tensors(bundle: Bundle) -> tuple[dict[str, Tensor], tuple[str, ...]]:
         raise BundleError(
             f'{bundle.path}: {LAYOUT} has no network with a fusion or with pivots; export the '
             'student that it was started from'
+        )
+    if architecture.get('activation', PUBLISHED) != PUBLISHED:
+        raise BundleError(
+            f'{bundle.path}: {LAYOUT} has no network with activation '
+            f'{architecture["activation"]}, expected {PUBLISHED}: its code would run these '
+            'weights with another; export the network that it was started from'
         )
     if name not in SIGNATURES:
         raise BundleError(

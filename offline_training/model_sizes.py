@@ -20,7 +20,7 @@ be 254.7 MB. BatchNorm's statistics, some 0.1 MB, are left out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 import copy
 from dataclasses import dataclass
 import math
@@ -28,7 +28,12 @@ import math
 import torch
 from torch import nn
 
-from mot_compress_ros.networks import ArchitectureConfig, fuse_batch_norm, JointDetector
+from mot_compress_ros.networks import (
+    ArchitectureConfig,
+    fuse_batch_norm,
+    JointDetector,
+    resized,
+)
 from mot_compress_ros.networks.dla_blocks import DeepTree
 
 FAIRMOT_IDENTITIES = 14_455
@@ -60,11 +65,17 @@ class ModelSizes:
 
 
 def model_sizes(
-    architecture: ArchitectureConfig, *, identities: int = FAIRMOT_IDENTITIES
+    architecture: ArchitectureConfig,
+    *,
+    identities: int = FAIRMOT_IDENTITIES,
+    channels: Mapping[str, Sequence[int]] | None = None,
 ) -> ModelSizes:
-    """Sizes of a network of this architecture, trained on so many identities."""
+    """Sizes of a network of this architecture, trained on so many identities.
+
+    `channels` are those of a pruned one, as its bundle states them.
+    """
     with torch.device('meta'):  # shapes alone, no memory
-        network = JointDetector(architecture)
+        network = resized(JointDetector(architecture), channels or {})
     parameters = sum(p.numel() for p in network.parameters())
     dead = dead_parameters(network) * _WEIGHT_AND_MOMENTS_BYTES
     classifier = classifier_bytes(identities=identities, embedding_dim=architecture.embedding_dim)

@@ -13,7 +13,9 @@ import yaml
 
 from mot_compress_ros.errors import InputError, InvalidOptionError
 from mot_compress_ros.networks import ArchitectureConfig
-from mot_compress_ros.options import from_mapping, option, to_mapping
+from mot_compress_ros.networks.activations import PUBLISHED
+from mot_compress_ros.networks.cstrack import CstrackConfig, FAMILY
+from mot_compress_ros.options import from_mapping, option, to_mapping, Value
 from offline_training.command_options import typed
 from offline_training.datasets.augment import AugmentConfig
 from offline_training.datasets.classes import CLASS_NAMES
@@ -21,15 +23,31 @@ from offline_training.datasets.sampler import SAMPLERS
 from offline_training.datasets.training_images import TrainingSource
 from offline_training.distillation.config import AttentionConfig
 from offline_training.engine import TrainConfig
-from offline_training.losses.config import LossConfig
+from offline_training.losses.config import LossConfig, NEWER
+from offline_training.pruning.schedules import OFF, SparsityConfig
 from offline_training.training.config import BESIDE_THE_RESULT
+
+# Parts of the loss that read what only one kind of network has.
+_OF_HEADS = (
+    *('heatmap', 'wh_l1', 'wh_giou', 'offset', 'reid', 'identity_ce', 'triplet', 'circle'),
+    *('ifm', 'efm', 'layerwise', 'prediction_difference', 'crosskd'),
+)
+_OF_ANCHORS = (
+    *('anchor_box', 'anchor_objectness', 'anchor_class', 'anchor_identity', 'anchor_difference'),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecipeConfig:
     """Options of one training run; dotted names in YAML may be nested mappings."""
 
+    family: str = option(
+        'joint',
+        'joint: a heat map and four heads (section architecture); cstrack: anchors (cstrack)',
+        choices=('joint', FAMILY),
+    )
     architecture: ArchitectureConfig = field(default_factory=ArchitectureConfig)
+    cstrack: CstrackConfig = field(default_factory=CstrackConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     sampler: str = option(
         'pairs',
@@ -40,14 +58,30 @@ class RecipeConfig:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     attention: AttentionConfig = field(default_factory=AttentionConfig)
+    sparsity: SparsityConfig = field(default_factory=SparsityConfig)
 
     def __post_init__(self) -> None:
-        if self.architecture.n_class > len(CLASS_NAMES):
+        if self.network.n_class > len(CLASS_NAMES):
+            section = 'architecture' if self.family == 'joint' else self.family
             raise InvalidOptionError(
-                f'architecture.n_class: got {self.architecture.n_class}, expected at most '
+                f'{section}.n_class: got {self.network.n_class}, expected at most '
                 f'{len(CLASS_NAMES)}: the data sets have {", ".join(CLASS_NAMES)}'
             )
         self._check_attention()
+        self._check_family()
+
+    def _check_family(self) -> None:
+        """Each kind of network has maps that only its own parts of the loss read."""
+        anchors = self.family == FAMILY
+        wrong = [n for n in (_OF_HEADS if anchors else _OF_ANCHORS) if getattr(self.loss, n) > 0]
+        named = [f'loss.{name}' for name in wrong]
+        named += ['attention.prior'] if anchors and self.attention.prior != 'off' else []
+        if named:
+            other = 'networks with a heat map' if anchors else 'networks with anchors'
+            raise InvalidOptionError(
+                f'{", ".join(named)}: of {other}, and the family is {self.family}; set them to 0 '
+                'or off, or take the other family'
+            )
 
     def _check_attention(self) -> None:
         fusion, prior = self.architecture.fusion, self.attention.prior
@@ -73,6 +107,11 @@ class RecipeConfig:
             )
 
     @property
+    def network(self) -> ArchitectureConfig | CstrackConfig:
+        """What the network is made of."""
+        return self.cstrack if self.family == FAMILY else self.architecture
+
+    @property
     def needs_teacher(self) -> bool:
         """Whether a teacher is asked in this training."""
         return self.attention.by_teacher(1.0) > 0 or self.loss.needs_teacher
@@ -85,7 +124,7 @@ class RecipeConfig:
     @property
     def class_names(self) -> tuple[str, ...]:
         """What is learned: the first classes of the product, as many as the network has."""
-        return CLASS_NAMES[: self.architecture.n_class]
+        return CLASS_NAMES[: self.network.n_class]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,6 +188,11 @@ def experiment_digest(
     options = to_mapping(config)
     for name in BESIDE_THE_RESULT:
         del options[f'train.{name}']
+    if config.architecture.activation == PUBLISHED:  # runs from before the option go on
+        del options['architecture.activation']
+    options = _without_the_unused(options, config)
+    if config.sparsity.schedule == OFF:  # the same
+        options = {k: v for k, v in options.items() if not k.startswith('sparsity.')}
     sets = [
         [s.name, s.weight, len(s.images), sum(len(image.boxes_xyxy_px) for image in s.images)]
         for s in sources
@@ -158,3 +202,19 @@ def experiment_digest(
     content += [edition] if edition > 1 else []  # runs of the first go on under their old name
     text = json.dumps(content, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _without_the_unused(options: dict[str, Value], config: RecipeConfig) -> dict[str, Value]:
+    """Less what makes no difference and was not there before, so that older runs go on.
+
+    That is each part of the loss that came with the thesis or with anchors and has no weight, the
+    options of those that learn from a teacher, and the family that is not trained.
+    """
+    weights = {f'loss.{name}' for name in NEWER if not getattr(config.loss, name)}
+    groups = [] if config.family == FAMILY else ['family', 'cstrack.']
+    groups += [] if any(getattr(config.loss, n) for n in NEWER) else ['loss.distillation.']
+    return {
+        name: value
+        for name, value in options.items()
+        if name not in weights and not name.startswith(tuple(groups))
+    }

@@ -44,6 +44,8 @@ KEPT_TO = {
     'openvino': (f'{CORE}/inference/backends/openvino.py', f'{TRAINING}/'),
     'tensorrt': (f'{CORE}/inference/backends/tensorrt.py', f'{TRAINING}/'),
     'trackeval': (f'{TRAINING}/',),
+    'torch_pruning': (f'{TRAINING}/pruning/',),
+    'nncf': (f'{TRAINING}/quantization/',),
     'ray': (f'{TRAINING}/parallel.py',),  # an optional extra
     # The tests' reference for the Kalman filter, and a rival in a benchmark.
     'filterpy': (f'{TRAINING}/benchmarks/association_rivals/',),

@@ -31,7 +31,12 @@ ROS_PACKAGES = {
     'tf2_ros',
 }
 # What is imported by another name than it is installed by.
-DISTRIBUTIONS = {'cv2': 'opencv-python-headless', 'yaml': 'pyyaml', 'PIL': 'pillow'}
+DISTRIBUTIONS = {
+    'cv2': 'opencv-python-headless',
+    'yaml': 'pyyaml',
+    'PIL': 'pillow',
+    'torch_pruning': 'torch-pruning',
+}
 MAX_BYTES = 4 * 2**20
 # Docutils' only GPL file is an Emacs mode, which its wheel does not contain.
 LICENCE_EXCEPTIONS = {'docutils'}

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from mot_compress_ros.inference.backends import BackendOptions, BACKENDS, DEVICES, SCRIPTED
+from mot_compress_ros.inference.backends import (
+    BackendOptions,
+    BACKENDS,
+    DEVICES,
+    OWN_DEVICES,
+    OWN_RUNTIMES,
+    SCRIPTED,
+)
 from mot_compress_ros.inference.checkpoint import Bundle, load_bundle, ModelManifest
 from mot_compress_ros.inference.decode import DecodeConfig
 from mot_compress_ros.inference.detector import Detector, Observation
@@ -40,7 +47,8 @@ def build_detector(
         InvalidOptionError: the device is not there.
     """
     options = options or BackendOptions()
-    factory = BACKENDS[_runtime(bundle, options)]()
+    own = OWN_RUNTIMES.get(_architecture(bundle))
+    factory = (own or BACKENDS[_runtime(bundle, options)])()
     return Detector(bundle.manifest, factory(bundle, options), decode or DecodeConfig())
 
 
@@ -50,9 +58,13 @@ def device_of(bundle: Bundle, options: BackendOptions) -> str:
     Raises:
         InvalidOptionError: the device is not there.
     """
-    return DEVICES[_runtime(bundle, options)]()(options.device)
+    own = OWN_DEVICES.get(_architecture(bundle))
+    return (own or DEVICES[_runtime(bundle, options)])()(options.device)
 
 
 def _runtime(bundle: Bundle, options: BackendOptions) -> str:
-    is_scripted = bundle.manifest.architecture.get('name') == SCRIPTED
-    return SCRIPTED if is_scripted else options.backend
+    return SCRIPTED if _architecture(bundle) == SCRIPTED else options.backend
+
+
+def _architecture(bundle: Bundle) -> str:
+    return str(bundle.manifest.architecture.get('name'))

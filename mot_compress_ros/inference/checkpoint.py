@@ -42,6 +42,8 @@ __all__ = [
 WEIGHTS_FILE = 'weights.safetensors'
 MODELS_PATH_VARIABLE = 'MOT_COMPRESS_MODELS'
 WEIGHT_TYPES = ('F16', 'F32', 'F64')  # as safetensors calls them
+# Networks without a heat map, by architecture: the last layer of their embeddings.
+OTHER_LAYOUTS = {'cstrack': ('id.last.weight', 4)}
 # What foreign checkpoints begin with: a zip (torch.save), or a bare pickle of protocol 2 to 5.
 _PICKLE_STARTS = (b'PK\x03\x04', b'\x80\x02', b'\x80\x03', b'\x80\x04', b'\x80\x05')
 
@@ -118,7 +120,12 @@ def save_bundle(
         digest = hashlib.sha256(data).hexdigest()
         (folder / WEIGHTS_FILE).write_bytes(data)
     content = {'format': FORMAT, **asdict(manifest), 'weights_sha256': digest}
-    for key in ('teacher', 'embedding_space'):  # said only by models that share one
+    for key in (
+        'teacher',
+        'embedding_space',
+        'channels',
+        'graphs',
+    ):  # said only where there is one
         if not content[key]:
             del content[key]
     (folder / MANIFEST_FILE).write_text(json.dumps(content, indent=2) + '\n')
@@ -170,10 +177,13 @@ def _check_heads(
     """The last layers must agree with the class count and embedding length of the manifest."""
     pivots = bool(manifest.architecture.get('pivots'))
     embedding = ('pivot.weight', 2) if pivots else ('id.2.weight', 4)
-    for (key, dimensions), rows in (
+    expected = [
         (('hm.2.weight', 4), len(manifest.class_names)),
         (embedding, manifest.embedding_dim),
-    ):
+    ]
+    if manifest.architecture.get('name') in OTHER_LAYOUTS:  # classes: as the whole is loaded
+        expected = [(OTHER_LAYOUTS[manifest.architecture['name']], manifest.embedding_dim)]
+    for (key, dimensions), rows in expected:
         shape = tensors[key].shape if key in tensors else None
         if shape is None or len(shape) != dimensions or shape[0] != rows:
             raise BundleError(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mot_compress_ros.datatypes import Detections
-from mot_compress_ros.inference.backends import NetworkOutput
+from mot_compress_ros.inference.backends import FindsBoxes, FoundBoxes, NetworkOutput
 from mot_compress_ros.options import option
 from mot_compress_ros.preprocess import LetterboxTransform, STRIDE
 
@@ -57,20 +57,34 @@ def decode(
 ) -> Detections:
     """Detections of one image of a batch, in source pixels.
 
-    Boxes are read at the peaks and refined by the sub-cell offset; embeddings are read at the
-    whole cell. Rows that are not finite or have no area are dropped.
+    They are those that the network finds itself, or are read at the peaks of its heat map. Rows
+    that are not finite or have no area are dropped.
     """
+    if isinstance(output, FindsBoxes):
+        found = output.found(image_index, min_score=config.min_score, most=config.max_detections)
+    else:
+        found = _at_peaks(output, image_index, config)
+    boxes = transform.undo(found.boxes_xyxy_px)  # (K, 4)
+    sound = np.isfinite(boxes).all(axis=1) & np.isfinite(found.embeddings).all(axis=1)
+    sound &= (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
+    return Detections(
+        boxes_xyxy_px=boxes[sound].astype(np.float32),
+        scores=np.clip(found.scores[sound], 0, 1),
+        class_ids=found.class_ids[sound],
+        embeddings=found.embeddings[sound],
+        embedding_space=embedding_space,
+    )
+
+
+def _at_peaks(output: NetworkOutput, image_index: int, config: DecodeConfig) -> FoundBoxes:
+    """Boxes are read at the peaks and refined by the sub-cell offset, embeddings at the cell."""
     scores, class_ids, ys, xs = find_peaks(output.heatmap[image_index], config)
     values = output.gather(image_index, ys, xs)
     centre = np.stack([xs, ys], axis=1) + values.offset  # (K, 2)
     cells = np.concatenate([centre - values.ltrb[:, :2], centre + values.ltrb[:, 2:]], axis=1)
-    boxes = transform.undo(cells * STRIDE)  # (K, 4)
-    sound = np.isfinite(boxes).all(axis=1) & np.isfinite(values.embeddings).all(axis=1)
-    sound &= (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
-    return Detections(
-        boxes_xyxy_px=boxes[sound].astype(np.float32),
-        scores=np.clip(scores[sound], 0, 1),
-        class_ids=class_ids[sound],
-        embeddings=values.embeddings[sound],
-        embedding_space=embedding_space,
+    return FoundBoxes(
+        boxes_xyxy_px=cells * STRIDE,
+        scores=scores,
+        class_ids=class_ids,
+        embeddings=values.embeddings,
     )

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 import json
 from pathlib import Path
 from typing import Any
 
 from mot_compress_ros.errors import BundleError
+from mot_compress_ros.inference.graphs import check_graphs
 
 FORMAT = 1
 MAX_EMBEDDING_DIM = 65536  # pivot vectors have one value for each identity of a training set
+MAX_CHANNELS = 65536
 MANIFEST_FILE = 'model.json'
 # FairMOT's input: RGB / 255, no mean, no deviation. A bundle states it for other readers.
 MAPPINGS = ('none', 'ifm', 'efm')
@@ -38,6 +40,9 @@ class ModelManifest:
         weights_sha256: hash of the weights file, '' where a bundle has none.
         training: how and on what it was trained, in words and numbers.
         metrics: what was measured with which command.
+        channels: of a structurally pruned network, the channels in and out of every convolution,
+            BatchNorm and linear layer whose size is not the architecture's, by dotted name.
+        graphs: the exported graphs of the folder `graphs/`, as `inference.graphs.Graph` says.
     """
 
     name: str
@@ -51,6 +56,8 @@ class ModelManifest:
     normalisation: Mapping[str, Any] = field(default_factory=lambda: dict(NORMALISATION))
     training: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
+    channels: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    graphs: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def space(self) -> str:
@@ -161,6 +168,15 @@ def _normalisation(value: object) -> None:
         raise ValueError(f'{value} is not {NORMALISATION}')
 
 
+def _channels(value: object) -> None:
+    _object(value)
+    for name, pair in value.items() if isinstance(value, dict) else ():
+        if not name or not isinstance(pair, list) or len(pair) != 2:
+            raise ValueError(f'{name!r}: expected [channels in, channels out], got {pair!r}')
+        if not all(_is_integer(n, 1, MAX_CHANNELS) for n in pair):
+            raise ValueError(f'{name}: expected two numbers from 1 to {MAX_CHANNELS}, got {pair}')
+
+
 def _list(value: object) -> list[Any]:
     if not isinstance(value, list):
         raise ValueError(f'expected a list, got {value!r}')
@@ -189,4 +205,6 @@ _CHECKS: Mapping[str, Callable[[object], None]] = {
     'normalisation': _normalisation,
     'training': _object,
     'metrics': _object,
+    'channels': _channels,
+    'graphs': check_graphs,
 }

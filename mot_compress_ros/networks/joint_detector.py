@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 import math
@@ -12,6 +12,7 @@ from torch import nn, Tensor
 from torch.nn import functional as F
 
 from mot_compress_ros.errors import InvalidOptionError
+from mot_compress_ros.networks.activations import ACTIVATIONS, PUBLISHED, with_activation
 from mot_compress_ros.networks.backbones import BACKBONES
 from mot_compress_ros.networks.fusions import FUSIONS
 from mot_compress_ros.networks.heads import Head, HEADS, HEATMAP_BIAS
@@ -53,6 +54,11 @@ class ArchitectureConfig:
         'takes its place (AttTrack, EFM), one for each identity of the training set; 0: none',
         minimum=0,
         maximum=65536,
+    )
+    activation: str = option(
+        PUBLISHED,
+        'what takes the place of SiLU, which int8 runtimes leave int8 for; published: nothing',
+        choices=tuple(ACTIVATIONS),
     )
 
     def __post_init__(self) -> None:
@@ -98,6 +104,7 @@ class JointDetector(nn.Module):
         self.fusion = FUSIONS[config.fusion](channels=channels, n_class=config.n_class)
         if config.pivots:
             self.pivot = nn.Linear(config.embedding_dim, config.pivots)
+        with_activation(self, config.activation)
 
     @property
     def prior_planes(self) -> int:
@@ -114,12 +121,16 @@ class JointDetector(nn.Module):
             prior: (B, `prior_planes`, H / 4, W / 4) (`inference.prior`); None is zeros.
             heads: those that are evaluated.
         """
+        inputs = self.head_inputs(images, prior)
+        return {name: getattr(self, name)(inputs[name]) for name in heads}
+
+    def head_inputs(self, images: Tensor, prior: Tensor | None = None) -> Mapping[str, Tensor]:
+        """The map (B, C, H / 4, W / 4) that each head reads, by name; as for `forward`."""
         feature = self.backbone(images)  # (B, C, H / 4, W / 4)
         batch, _, h, w = feature.shape
         if prior is None:
             prior = feature.new_zeros(batch, self.prior_planes, h, w)
-        inputs = self.fusion(feature, prior.to(feature.dtype))
-        return {name: getattr(self, name)(inputs[name]) for name in heads}
+        return self.fusion(feature, prior.to(feature.dtype))
 
     def pivot_vectors(self, vectors: Tensor) -> Tensor:
         """Raw re-ID vectors (K, D) to pivot vectors (K, pivots): logits of the identities.

@@ -7,6 +7,7 @@ slows all of them down, and reports the median of the turns.
 MEMBERS = {
     'association': 'offline_training.benchmarks.association',
     'camera-motion': 'offline_training.benchmarks.camera_motion',
+    'engines': 'offline_training.benchmarks.engines',
     'keyframe': 'offline_training.benchmarks.keyframe',
     'pipeline': 'offline_training.benchmarks.pipeline',
     'training': 'offline_training.benchmarks.training',

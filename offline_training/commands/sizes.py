@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
@@ -45,12 +45,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """A model to be measured; `file_bytes` is 0 where there is no file."""
+    """A model to be measured.
+
+    `file_bytes` is 0 where there is no file; `channels` are those of a pruned one.
+    """
 
     name: str
     architecture: ArchitectureConfig
     input_size_wh: tuple[int, int]
     file_bytes: int = 0
+    channels: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -106,6 +110,7 @@ def open_candidate(name: str, input_size: str | None) -> Candidate:
         architecture=architecture,
         input_size_wh=size_wh or bundle.manifest.input_size_wh,
         file_bytes=(bundle.path / WEIGHTS_FILE).stat().st_size,
+        channels=bundle.manifest.channels,
     )
 
 
@@ -113,14 +118,15 @@ def measure(candidate: Candidate, identities: int) -> dict[str, Any]:
     """All numbers of one model, as they are written to JSON."""
     import torch
 
-    from mot_compress_ros.networks import JointDetector
+    from mot_compress_ros.networks import JointDetector, resized
     from mot_compress_ros.options import to_mapping
     from offline_training.model_costs import count_costs
     from offline_training.model_sizes import model_sizes
 
-    sizes = model_sizes(candidate.architecture, identities=identities)
+    channels = candidate.channels
+    sizes = model_sizes(candidate.architecture, identities=identities, channels=channels)
     with torch.device('meta'):
-        network = JointDetector(candidate.architecture)
+        network = resized(JointDetector(candidate.architecture), channels)
     return {
         'name': candidate.name,
         'architecture': to_mapping(candidate.architecture),

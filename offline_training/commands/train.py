@@ -105,24 +105,26 @@ def run(args: argparse.Namespace) -> int:
 def _train(args: argparse.Namespace, processes: Processes) -> None:
     import torch
 
-    from mot_compress_ros.inference.backends.torch_eager import load_network
-    from mot_compress_ros.networks import fuse_batch_norm, JointDetector
+    from mot_compress_ros.networks import fuse_batch_norm
     from offline_training.command_options import parse_settings, parse_size
     from offline_training.datasets.collect import collect_sources
     from offline_training.datasets.frame_cache import FrameCache, read_frame
     from offline_training.datasets.identities import number_identities
-    from offline_training.distillation.start import open_start, started_network
+    from offline_training.distillation.levels import shared_channels
     from offline_training.distillation.teacher import open_teacher
     from offline_training.engine import train
+    from offline_training.pruning.schedules import make_sparsifier
     from offline_training.recipes import read_recipe, RecipeConfig
     from offline_training.training.assembly import make_criterion, make_sampler, make_tutor
+    from offline_training.training.families import FAMILIES, family_of
 
     input_size_wh = parse_size(args.input_size, multiple=32)
     recipe = _share_out(
         read_recipe(args.recipe, parse_settings(RecipeConfig, args.set)), processes
     )
     config = recipe.config
-    init = open_start(args.init, config.architecture) if args.init else None
+    family = FAMILIES[config.family]
+    init = family.open_start(args.init, config.network) if args.init else None
     teacher = open_teacher(args.teacher, config, output=args.teacher_output)
     if args.teacher and teacher is None and processes.leads:
         complain('train: nothing in this recipe asks the teacher')
@@ -138,10 +140,10 @@ def _train(args: argparse.Namespace, processes: Processes) -> None:
     if args.threads:
         torch.set_num_threads(args.threads)
     read = FrameCache(args.cache, max_width_px=args.cache_width) if args.cache else read_frame
-    architecture = config.architecture
-    network = started_network(init, architecture) if init else JointDetector(architecture)
+    wanted = config.network
+    network = family.started(init, wanted) if init else family.make(wanted)
     with torch.random.fork_rng(devices=()):  # a student starts alike, whoever teaches it
-        asked = fuse_batch_norm(load_network(teacher).eval()) if teacher else None
+        asked = fuse_batch_norm(family_of(teacher).load(teacher).eval()) if teacher else None
     model = train(
         network,
         make_sampler(config, sources, read=read),
@@ -150,11 +152,13 @@ def _train(args: argparse.Namespace, processes: Processes) -> None:
             config,
             n_identities=n_identities,
             teacher_dim=asked.config.embedding_dim if asked else 0,
+            channels=shared_channels(network, asked),
         ),
         args.run or Path('runs') / args.output.name,
         digest=_digest(args, config, sources, init, teacher),
         processes=processes,
         tutor=make_tutor(config, network, asked, device=processes.device),
+        sparsifier=make_sparsifier(network, config.sparsity),
         workers=args.workers,
         tensorboard=args.tensorboard,
     )
@@ -236,9 +240,10 @@ def write_bundle(
     Half precision halves the file; the runtimes compute in bf16, fp16 or from these values.
     With `teacher_output` the teacher is written too, with the network's pivot layer.
     """
-    from mot_compress_ros.networks import spelled_out
     from offline_training.distillation.teacher import student_space, taught_by, write_teacher
     from offline_training.environment import command_line
+    from offline_training.pruning.removal import changed_channels
+    from offline_training.training.families import FAMILIES
 
     config = recipe.config
     state = model.state_dict()
@@ -249,10 +254,10 @@ def write_bundle(
     mapping = config.mapping
     manifest = ModelManifest(
         name=output.name,
-        architecture=to_mapping(spelled_out(config.architecture)),
+        architecture=to_mapping(FAMILIES[config.family].spelled_out(config.network)),
         class_names=config.class_names,
         input_size_wh=input_size_wh,
-        embedding_dim=config.architecture.pivots or config.architecture.embedding_dim,
+        embedding_dim=config.network.pivots or config.network.embedding_dim,
         embedding_space=student_space(teacher.manifest, tensors, mapping) if teacher else '',
         teacher=taught_by(teacher, mapping) if teacher else {},
         training={
@@ -268,6 +273,7 @@ def write_bundle(
             },
             'options': to_mapping(config),
         },
+        channels=changed_channels(model),
     )
     save_bundle(output, manifest, tensors)
 

@@ -10,7 +10,12 @@ from torch import Tensor
 from mot_compress_ros.errors import InvalidOptionError
 from mot_compress_ros.inference import Bundle, load_bundle
 from mot_compress_ros.inference.backends.torch_eager import architecture_of, load_network
-from mot_compress_ros.networks import ArchitectureConfig, JointDetector, spelled_out
+from mot_compress_ros.networks import (
+    ArchitectureConfig,
+    JointDetector,
+    resized,
+    spelled_out,
+)
 from mot_compress_ros.options import to_mapping
 
 
@@ -18,7 +23,8 @@ def open_start(name: str, wanted: ArchitectureConfig) -> Bundle:
     """The bundle to start from.
 
     A zero of the one is the published value of the other. A network with a fusion may start from
-    one without, and pivots from any.
+    one without, pivots from any, and any activation from any other, whose weights it trains on.
+    A pruned network stays as it was pruned, and takes no other fusion.
 
     Raises:
         BundleError: it cannot be used.
@@ -26,8 +32,14 @@ def open_start(name: str, wanted: ArchitectureConfig) -> Bundle:
     """
     bundle = load_bundle(name)
     own = architecture_of(bundle)
+    if bundle.manifest.channels and own.fusion != wanted.fusion:
+        raise InvalidOptionError(
+            f'--init {name}: is pruned and has architecture.fusion {own.fusion}, the recipe says '
+            f'{wanted.fusion}; train the whole network with its fusion, then prune it'
+        )
     fusion = wanted.fusion if own.fusion == 'none' else own.fusion
-    given = to_mapping(spelled_out(replace(own, fusion=fusion, pivots=wanted.pivots)))
+    free = replace(own, fusion=fusion, pivots=wanted.pivots, activation=wanted.activation)
+    given = to_mapping(spelled_out(free))
     expected = to_mapping(spelled_out(wanted))
     differing = [
         f'{key} {given[key]!r}, the recipe says {expected[key]!r}'
@@ -50,7 +62,7 @@ def started_network(bundle: Bundle, wanted: ArchitectureConfig) -> JointDetector
     weights for starts as it is drawn, and what is drawn afterwards does not depend on it.
     """
     with torch.random.fork_rng(devices=()):
-        network = JointDetector(wanted)
+        network = resized(JointDetector(wanted), bundle.manifest.channels)
         given = load_network(bundle).state_dict()
     own = network.state_dict()
     shared = {key: _grown(given[key], value) for key, value in own.items() if key in given}

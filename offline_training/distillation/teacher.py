@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from mot_compress_ros.errors import InvalidOptionError
 from mot_compress_ros.inference import Bundle, load_bundle
 from mot_compress_ros.inference.checkpoint import ModelManifest, save_bundle
+from mot_compress_ros.networks.cstrack import FAMILY
 from offline_training.environment import command_line
+from offline_training.losses.config import TAUGHT
 
 if TYPE_CHECKING:
     from offline_training.recipes import RecipeConfig
@@ -45,14 +47,19 @@ def open_teacher(name: str | None, config: RecipeConfig, *, output: Path | None)
         return None
     if not name:
         raise InvalidOptionError(
-            '--teacher: the recipe asks a teacher (attention.prior, loss.ifm, loss.efm or '
-            'loss.layerwise); pass its bundle'
+            '--teacher: the recipe asks a teacher (attention.prior, or one of loss.'
+            f'{", loss.".join(TAUGHT)}); pass its bundle'
         )
     bundle = load_bundle(name)
     if bundle.manifest.class_names != config.class_names:
         raise InvalidOptionError(
             f'--teacher {name}: finds {", ".join(bundle.manifest.class_names)}, the recipe learns '
             f'{", ".join(config.class_names)}; set architecture.n_class or take another teacher'
+        )
+    if (bundle.manifest.architecture.get('name') == FAMILY) != (config.family == FAMILY):
+        raise InvalidOptionError(
+            f'--teacher {name}: one of the two networks has anchors (cstrack) and the other has a '
+            f'heat map, whose maps cannot be compared; the family of the recipe is {config.family}'
         )
     if config.mapping == 'ifm' and bundle.manifest.architecture.get('pivots'):
         raise InvalidOptionError(

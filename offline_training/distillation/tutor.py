@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,7 +16,7 @@ from mot_compress_ros.inference.decode import decode
 from mot_compress_ros.networks import JointDetector
 from offline_training.datasets.key_frames import KeyBatch
 from offline_training.datasets.targets import Batch
-from offline_training.distillation.levels import evaluate
+from offline_training.distillation.levels import evaluate, INSIDE, LEVELS, Network
 from offline_training.distillation.prior import as_seen, NOTHING_MOVED, painted
 
 BOXES = ('hm', 'wh', 'reg')
@@ -31,11 +31,13 @@ class Lesson:
         taught: the teacher's raw maps of the same images by name, those that were asked for.
         pivots: the student's linear layer from raw re-ID vectors (K, D) to pivot vectors, where it
             has one.
+        teachers_heads: last layers of the teacher's heads `hm` and `wh`, where they are wanted.
     """
 
     prior: Tensor | None = None
     taught: Mapping[str, Tensor] = field(default_factory=dict)
     pivots: Callable[[Tensor], Tensor] | None = None
+    teachers_heads: Mapping[str, Callable[[Tensor], Tensor]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,11 +48,33 @@ class Curriculum:
         update: how its heat map is carried on, as `attention.update`.
         embeddings: whether its re-ID vectors are wanted.
         levels: whether the maps of its backbone are wanted.
+        boxes: whether its heat map and boxes are wanted.
+        inside: other maps that are wanted, names in `levels.INSIDE`.
     """
 
     update: str = 'render'
     embeddings: bool = False
     levels: bool = False
+    boxes: bool = False
+    inside: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, asked: Collection[str], *, update: str) -> Curriculum:
+        """What the parts of a loss ask for, by the names of their `asks`."""
+        return cls(
+            update=update,
+            embeddings='id' in asked,
+            levels=not set(LEVELS).isdisjoint(asked),
+            boxes=not set(BOXES).isdisjoint(asked),
+            inside=tuple(name for name in INSIDE if name in asked),
+        )
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """Of the teacher, on the images of the batch."""
+        hidden = {name.removesuffix('_hidden') for name in self.inside}
+        asked = {'id': self.embeddings, **{n: self.boxes or n in hidden for n in BOXES}}
+        return tuple(name for name, wanted in asked.items() if wanted)
 
 
 class Tutor:
@@ -68,8 +92,8 @@ class Tutor:
 
     def __init__(
         self,
-        student: JointDetector,
-        teacher: JointDetector | None,
+        student: Network,
+        teacher: Network | None,
         curriculum: Curriculum,
         *,
         device: str,
@@ -93,19 +117,38 @@ class Tutor:
         prior = None
         if batch.key is not None and planes:
             prior = self._prior(batch.key, to_input)[:, :planes]
-        pivots = self._student.pivot_vectors if self._student.config.pivots else None
-        return Lesson(prior=prior, taught=self._taught(images), pivots=pivots)
+        student, pivots = self._student, None
+        if isinstance(student, JointDetector) and student.config.pivots:
+            pivots = student.pivot_vectors
+        return Lesson(
+            prior=prior,
+            taught=self._taught(images),
+            pivots=pivots,
+            teachers_heads=self._last_layers(),
+        )
 
     def ask(self, images: Tensor, lesson: Lesson) -> dict[str, Tensor]:
         """The student's maps."""
-        return evaluate(self._student, images, lesson.prior, levels=self._curriculum.levels)
+        wanted = self._curriculum
+        return evaluate(
+            self._student, images, lesson.prior, levels=wanted.levels, inside=wanted.inside
+        )
 
     def _taught(self, images: Tensor) -> dict[str, Tensor]:
         wanted = self._curriculum
-        if self._teacher is None or not (wanted.embeddings or wanted.levels):
+        if self._teacher is None or not (wanted.heads or wanted.levels or wanted.inside):
             return {}
-        heads = ('id',) if wanted.embeddings else ()
-        return evaluate(self._teacher, images, heads=heads, levels=wanted.levels)
+        return evaluate(
+            self._teacher, images, heads=wanted.heads, levels=wanted.levels, inside=wanted.inside
+        )
+
+    def _last_layers(self) -> dict[str, Callable[[Tensor], Tensor]]:
+        """Of the teacher's heads whose hidden maps are wanted."""
+        hidden = [n for n in self._curriculum.inside if n.endswith('_hidden')]
+        if self._teacher is None or not hidden:
+            return {}
+        heads = {name: name.removesuffix('_hidden') for name in hidden}
+        return {head: self._teacher.get_submodule(f'{head}.2') for head in heads.values()}
 
     def _prior(self, key: KeyBatch, to_input: Callable[[Tensor], Tensor]) -> Tensor:
         """All planes of all images (B, n_class + 2, h, w)."""

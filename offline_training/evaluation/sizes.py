@@ -28,7 +28,7 @@ def sizes_json(manifest: ModelManifest) -> Sizes | None:
         architecture = from_mapping(ArchitectureConfig, manifest.architecture)
     except InvalidOptionError:
         return None
-    sizes = model_sizes(architecture)
+    sizes = model_sizes(architecture, channels=manifest.channels)
     return Sizes(
         parameters=sizes.parameters,
         shipped_mb={name: size / _BYTES_PER_MB for name, size in sizes.shipped.items()},

@@ -11,4 +11,6 @@ MEMBERS = {
     'tracking': 'offline_training.experiments.tracking',
     'atttrack': 'offline_training.experiments.atttrack',
     'keyframe': 'offline_training.experiments.keyframe',
+    'distillation': 'offline_training.experiments.distillation',
+    'compression': 'offline_training.experiments.compression',
 }

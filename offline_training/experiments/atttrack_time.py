@@ -10,7 +10,8 @@ import time
 
 from offline_training.experiments.atttrack_paper import Arm
 from offline_training.experiments.atttrack_plan import contestant_of, Training
-from offline_training.experiments.atttrack_training import seconds_of, Site
+from offline_training.experiments.atttrack_training import network_options, seconds_of, Site
+from offline_training.losses.config import TAUGHT
 from offline_training.report_files import write_report
 
 _MOST_IMAGES = 4  # of a measured step
@@ -89,7 +90,7 @@ def duration(seconds: float) -> str:
 
 def _taught(training: Training) -> list[str]:
     """Parts of its loss that look at the teacher's own answer."""
-    return [name for name in ('ifm', 'efm', 'layerwise') if f'loss.{name}' in training.settings]
+    return [name for name in TAUGHT if f'loss.{name}' in training.settings]
 
 
 def _measured(site: Site, network: str) -> NetworkTimes:
@@ -117,13 +118,16 @@ def _time_network(site: Site, network: str) -> NetworkTimes:
     """Of a step, and of an image."""
     import torch
 
-    from mot_compress_ros.networks import ArchitectureConfig, JointDetector
     from mot_compress_ros.options import from_mapping
+    from offline_training.recipes import RecipeConfig
+    from offline_training.training.families import FAMILIES
 
     if site.threads:
         torch.set_num_threads(site.threads)
-    options = {'n_class': site.n_class, **site.preset.networks[network]}
-    model = JointDetector(from_mapping(ArchitectureConfig, options)).to(site.device)
+    given = network_options(site.preset.networks[network], n_class=site.n_class)
+    names = ('heatmap', 'wh_l1', 'wh_giou', 'offset', 'reid')  # of one family only, and not used
+    config = from_mapping(RecipeConfig, {**given, **{f'loss.{name}': 0.0 for name in names}})
+    model = FAMILIES[config.family].make(config.network).to(site.device)
     n, (width, height) = min(_MOST_IMAGES, site.preset.batch_size), site.preset.input_size_wh
     images = torch.rand(n, 3, height, width, device=site.device)
     images = images.to(memory_format=torch.channels_last)
@@ -137,7 +141,7 @@ def _time_network(site: Site, network: str) -> NetworkTimes:
         loss.item()  # waits for a GPU
 
     def look() -> None:
-        model(images[:1])['hm'].sum().item()
+        next(iter(model(images[:1]).values())).sum().item()
 
     train_s = _shortest(step) / n
     model.eval()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 import functools
 import hashlib
 import json
@@ -63,6 +63,7 @@ class Site:
         device: where to train.
         threads: CPU threads, 0 takes all.
         students: families whose rows of the tables are made.
+        known: every training by its name.
     """
 
     run: Path
@@ -75,6 +76,7 @@ class Site:
     device: str = 'cpu'
     threads: int = 0
     students: tuple[str, ...] = FAMILIES
+    known: Mapping[str, Training] = field(default_factory=all_trainings)
 
     def arms(self, table: str) -> list[Arm]:
         """The rows of a table that are made, in order."""
@@ -93,8 +95,7 @@ class Site:
             'augment.width_px': width_height[0],
             'augment.height_px': width_height[1],
             'train.steps': self.steps(training),
-            'architecture.n_class': self.n_class,
-            **{f'architecture.{k}': v for k, v in preset.networks[training.network].items()},
+            **network_options(preset.networks[training.network], n_class=self.n_class),
         }
         if training.stage == 'more':
             options |= {'sampler': 'keyframes', **preset.more, 'attention.prior': 'off'}
@@ -105,7 +106,6 @@ class Site:
 
     def digest(self, training: Training) -> str:
         """Of everything that its result depends on."""
-        known = all_trainings()
         init = '' if training.start else self.init.get(training.network, '')
         content = {
             'options': {name: str(v) for name, v in sorted(self.options(training).items())},
@@ -114,7 +114,9 @@ class Site:
             'init': _weights_sha256(init) if init else '',
             **_edition(str(self.options(training)['sampler'])),
             'needs': [
-                self.digest(known[name]) for name in (training.start, training.teacher) if name
+                self.digest(self.known[name])
+                for name in (training.start, training.teacher)
+                if name
             ],
         }
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
@@ -133,13 +135,12 @@ class Site:
 
     def bundles(self, contestant: Contestant) -> tuple[Path, Path | None]:
         """Student and teacher of a pipeline."""
-        known = all_trainings()
-        student = known[contestant.student]
+        student = self.known[contestant.student]
         if not contestant.teacher:
             return self.bundle(student), None
         if contestant.shared:
             return self.bundle(student), self.shared_teacher(student)
-        return self.bundle(student), self.bundle(known[contestant.teacher])
+        return self.bundle(student), self.bundle(self.known[contestant.teacher])
 
     def is_done(self, training: Training) -> bool:
         """Whether its bundles are there, and are of today's options."""
@@ -150,16 +151,29 @@ class Site:
         )
 
 
+def network_options(network: Mapping[str, object], *, n_class: int) -> dict[str, object]:
+    """Options of a recipe, by dotted name, from what a preset says of a network.
+
+    One that names its `family` is of that section of the recipe, any other of `architecture`.
+    """
+    family = network.get('family')
+    section = str(family or 'architecture')
+    sizes = {f'{section}.{key}': value for key, value in network.items() if key != 'family'}
+    chosen = {'family': family} if family else {}
+    return {**chosen, f'{section}.n_class': n_class, **sizes}
+
+
 def _is_of_today(recipe: Path, manifest: Path) -> bool:
     """False where an option that the recipe leaves at its default had another one then.
 
-    `train` then refuses to go on with the old run.
+    `train` then refuses to go on with the old run. An option that was not there then changes
+    nothing at its default, and another value has another folder.
     """
     from offline_training.recipes import read_recipe
 
     now = to_mapping(read_recipe(recipe).config)
     then = json.loads(manifest.read_text(encoding='utf-8'))['training']['options']
-    return all(name in _LEFT_OUT or then.get(name) == value for name, value in now.items())
+    return all(name in _LEFT_OUT or then.get(name, value) == value for name, value in now.items())
 
 
 def _edition(sampler: str) -> dict[str, int]:
@@ -179,7 +193,7 @@ def _weights_sha256(bundle: str) -> str:
 
 def train_words(site: Site, training: Training) -> list[str]:
     """The words after `python -m offline_training`; the recipe is what `write_recipe` wrote."""
-    known, folder = all_trainings(), site.folder(training)
+    known, folder = site.known, site.folder(training)
     width, height = site.preset.input_size_wh
     words = ['train', str(folder / 'recipe.yaml'), '--data', str(site.halves.folder)]
     words += ['--output', str(site.bundle(training)), '--run', str(folder / 'run')]

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mot_compress_ros.options import option
 from offline_training.losses.balance import BALANCES
+from offline_training.losses.distillation_config import DistillationConfig
+
+# Parts that learn from a teacher, by name in `losses.PARTS`.
+TAUGHT = (
+    *('ifm', 'efm', 'layerwise'),
+    *('response_consistency', 'key_features', 'prediction_difference'),
+    *('fgd', 'pkd', 'crosskd', 'anchor_difference'),
+)
+
+# Parts that runs from before do not name.
+NEWER = (
+    *TAUGHT[3:],
+    *('anchor_box', 'anchor_objectness', 'anchor_class', 'anchor_identity'),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +56,46 @@ class LossConfig:
         "features, attention maps like a teacher's (Zagoruyko and Komodakis: 1000)",
         minimum=0.0,
     )
+    response_consistency: float = option(
+        0.0,
+        "re-ID embeddings, each target's responses over the image like a teacher's (thesis)",
+        minimum=0.0,
+    )
+    key_features: float = option(
+        0.0,
+        'features, where there are objects and where teacher and student differ most (thesis)',
+        minimum=0.0,
+    )
+    prediction_difference: float = option(
+        0.0,
+        "answers of a teacher, weighted by how far the student's are from them (thesis)",
+        minimum=0.0,
+    )
+    fgd: float = option(
+        0.0, 'features, focal and global distillation (Yang et al. 2022: 1)', minimum=0.0
+    )
+    pkd: float = option(
+        0.0, "features, correlation with a teacher's (Cao et al. 2022)", minimum=0.0
+    )
+    crosskd: float = option(
+        0.0, "the student's features through a teacher's heads (Wang et al. 2024: 1)", minimum=0.0
+    )
+    anchor_difference: float = option(
+        0.0, 'networks with anchors: as prediction_difference', minimum=0.0
+    )
+    anchor_box: float = option(
+        0.0, 'networks with anchors: boxes, 1 - CIoU (CSTrack: 0.05)', minimum=0.0
+    )
+    anchor_objectness: float = option(
+        0.0, 'networks with anchors: objectness (CSTrack: 1)', minimum=0.0
+    )
+    anchor_class: float = option(
+        0.0, 'networks with anchors: classes, where there are several', minimum=0.0
+    )
+    anchor_identity: float = option(
+        0.0, 'networks with anchors: identity classifier (CSTrack: 0.02)', minimum=0.0
+    )
+    distillation: DistillationConfig = field(default_factory=DistillationConfig)
     triplet_margin: float = option(0.3, 'triplet: margin between distances', minimum=0.0)
     circle_margin: float = option(
         0.25, 'circle: relaxation of the similarities', minimum=0.0, maximum=1.0
@@ -56,4 +110,4 @@ class LossConfig:
     @property
     def needs_teacher(self) -> bool:
         """Whether a part learns from a teacher."""
-        return max(self.ifm, self.efm, self.layerwise) > 0
+        return any(getattr(self, name) > 0 for name in TAUGHT)

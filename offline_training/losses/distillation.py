@@ -42,6 +42,7 @@ class ImplicitFeatureMapping(LossPart):
     """
 
     task = BESIDE
+    asks = frozenset({'id'})
 
     def __init__(self, config: LossConfig, sizes: Sizes) -> None:
         super().__init__()
@@ -68,6 +69,7 @@ class ExplicitFeatureMapping(LossPart):
     """
 
     task = IDENTITY
+    asks = frozenset({'id'})
 
     def __init__(self, config: LossConfig, sizes: Sizes) -> None:
         super().__init__()

@@ -32,6 +32,7 @@ class JointCriterion(nn.Module):
             `datasets.identities.number_identities` counts them.
         embedding_dim: length of the network's re-ID vectors.
         teacher_dim: length of a teacher's; 0 for none.
+        channels: as `part.Sizes`.
 
     Raises:
         InvalidOptionError: all weights are 0, or a part cannot learn from that.
@@ -44,10 +45,14 @@ class JointCriterion(nn.Module):
         n_identities: int = 0,
         embedding_dim: int = 0,
         teacher_dim: int = 0,
+        channels: Mapping[str, tuple[int, int]] | None = None,
     ) -> None:
         super().__init__()
         sizes = Sizes(
-            n_identities=n_identities, embedding_dim=embedding_dim, teacher_dim=teacher_dim
+            n_identities=n_identities,
+            embedding_dim=embedding_dim,
+            teacher_dim=teacher_dim,
+            channels=channels or {},
         )
         self.weights = {n: w for n in PARTS if (w := getattr(config, n)) > 0}
         if not self.weights:
@@ -70,7 +75,7 @@ class JointCriterion(nn.Module):
             lesson: what a teacher says of them, where there is one.
         """
         lesson = lesson or Lesson()
-        predicted = Predicted(maps, batch, lesson.taught, lesson.pivots)
+        predicted = Predicted(maps, batch, lesson.taught, lesson.pivots, lesson.teachers_heads)
         parts = {name: part(predicted, batch) for name, part in self.parts.items()}
         sums = self._sums(parts)
         beside = sums.pop(BESIDE, None)

@@ -37,6 +37,7 @@ class Layerwise(LossPart):
     """
 
     task = BESIDE
+    asks = frozenset(LEVELS)
 
     def __init__(self, config: LossConfig, sizes: Sizes) -> None:
         super().__init__()

@@ -25,14 +25,18 @@ class Predicted:
         taught: a teacher's raw maps of the same images, those that were asked for.
         pivots: the network's layer from raw re-ID vectors (K, D) to pivot vectors (K, n); None
             where it has none.
+        teachers_heads: the rest of the teacher's heads `hm` and `wh`, frozen: from a head's hidden
+            map, as it is in `taught`, to its raw map.
 
-    Where features are compared, both have the backbone's maps too, `level4` to `level32`.
+    Where features are compared, both have the backbone's maps too, `level4` to `level32`, or maps
+    of `distillation.levels.INSIDE`.
     """
 
     maps: dict[str, Tensor]
     batch: Batch
     taught: Mapping[str, Tensor] = field(default_factory=dict)
     pivots: Callable[[Tensor], Tensor] | None = None
+    teachers_heads: Mapping[str, Callable[[Tensor], Tensor]] = field(default_factory=dict)
 
     def at_centres(self, name: str) -> Tensor:
         """(K, n) float32: values of one map at the K object centres."""
@@ -61,17 +65,22 @@ class Sizes:
             `datasets.identities`.
         embedding_dim: length of a re-ID vector.
         teacher_dim: of a teacher's; 0 where there is no teacher.
+        channels: of the student and of the teacher, by name of the maps inside that both have;
+            see `distillation.levels.channels_of`.
     """
 
     n_identities: int
     embedding_dim: int
     teacher_dim: int = 0
+    channels: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 class LossPart(nn.Module, ABC):
     """One named term; see `offline_training.losses` for the contract."""
 
     task = DETECTION
+    # Of a teacher: heads, and names of maps inside it (`distillation.levels`).
+    asks: frozenset[str] = frozenset()
 
     @abstractmethod
     def forward(self, predicted: Predicted, batch: Batch) -> Tensor:

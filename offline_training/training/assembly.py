@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from mot_compress_ros.errors import InvalidOptionError
-from mot_compress_ros.networks import JointDetector
 from offline_training.datasets.frame_cache import read_frame, StoredFrame
 from offline_training.datasets.sampler import Sampler, SAMPLERS
 from offline_training.datasets.training_images import TrainingSource
+from offline_training.distillation.levels import Network
 from offline_training.distillation.tutor import Curriculum, Tutor
+from offline_training.losses import PARTS
+from offline_training.losses.config import TAUGHT
 from offline_training.losses.joint import JointCriterion
 from offline_training.recipes import RecipeConfig
 
@@ -35,7 +37,7 @@ def make_sampler(
 
 
 def make_tutor(
-    config: RecipeConfig, student: JointDetector, teacher: JointDetector | None, *, device: str
+    config: RecipeConfig, student: Network, teacher: Network | None, *, device: str
 ) -> Tutor | None:
     """Who shows `student` its priors and asks `teacher`; None where the recipe wants neither.
 
@@ -45,20 +47,22 @@ def make_tutor(
     if config.needs_teacher and teacher is None:
         raise InvalidOptionError(
             f'attention.prior: {config.attention.prior}, or a loss, asks a teacher, and there is '
-            'none here; take attention.prior=truth and no loss.ifm, loss.efm and loss.layerwise'
+            'none here; take attention.prior=truth and no loss of '
+            f'{", ".join(TAUGHT)}'
         )
     if not config.needs_teacher and config.attention.prior == 'off':
         return None
-    curriculum = Curriculum(
-        update=config.attention.update,
-        embeddings=max(config.loss.ifm, config.loss.efm) > 0,
-        levels=config.loss.layerwise > 0,
-    )
+    asked = {a for name in TAUGHT if getattr(config.loss, name) > 0 for a in PARTS[name].asks}
+    curriculum = Curriculum.of(asked, update=config.attention.update)
     return Tutor(student, teacher, curriculum, device=device)
 
 
 def make_criterion(
-    config: RecipeConfig, *, n_identities: int, teacher_dim: int = 0
+    config: RecipeConfig,
+    *,
+    n_identities: int,
+    teacher_dim: int = 0,
+    channels: Mapping[str, tuple[int, int]] | None = None,
 ) -> JointCriterion:
     """The recipe's loss.
 
@@ -66,10 +70,13 @@ def make_criterion(
         config: the recipe.
         n_identities: those of its sources, as they are numbered.
         teacher_dim: length of a teacher's re-ID vectors; 0 for no teacher.
+        channels: of student and teacher inside, as `distillation.levels.shared_channels`; needed
+            where features are compared.
     """
     return JointCriterion(
         config.loss,
         n_identities=n_identities,
-        embedding_dim=config.architecture.embedding_dim,
+        embedding_dim=config.network.embedding_dim,
         teacher_dim=teacher_dim,
+        channels=channels,
     )

@@ -14,6 +14,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from mot_compress_ros.errors import InvalidOptionError, MotCompressError
 from offline_training.datasets.targets import Batch
 from offline_training.distillation.tutor import Lesson, Tutor
+from offline_training.pruning.schedules import Sparsifier
 from offline_training.training.config import TrainConfig
 from offline_training.training.optimizers import learning_rate, make_optimizer
 from offline_training.training.processes import Processes
@@ -59,6 +60,7 @@ class Trainer:
         processes: who else computes this step.
         tutor: asks a frozen teacher and shows the network what it says; the criterion gets that as
             `criterion(maps, batch, lesson)`. It is no part of what is trained.
+        sparsifier: sets weights of the network and of its average to zero; none by default.
 
     Raises:
         InvalidOptionError: the precision or the shards cannot be had here.
@@ -72,6 +74,7 @@ class Trainer:
         *,
         processes: Processes | None = None,
         tutor: Tutor | None = None,
+        sparsifier: Sparsifier | None = None,
     ) -> None:
         self.processes = processes or Processes()
         self.device = torch.device(self.processes.device)
@@ -94,6 +97,7 @@ class Trainer:
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=config.precision == 'fp16')
         self._config = config
         self._tutor = tutor
+        self._sparsifier = sparsifier
 
     def step(self, index: int, batches: Sequence[Batch], *, stop: bool = False) -> StepReport:
         """Optimizer step `index` on this process' shards of its batch.
@@ -103,6 +107,8 @@ class Trainer:
                 those of before.
             PeerLostError: another process is gone.
         """
+        if self._sparsifier:
+            self._sparsifier.before_step(index / self._config.steps)
         self.optimizer.zero_grad(set_to_none=True)
         parts, changes = self._all_shards(index, batches)
         stop = self._sum_over_processes([*parts.values(), *changes], stop=stop)
@@ -116,6 +122,8 @@ class Trainer:
             group['lr'] = rate
         norm = self._update()
         self.average.update_parameters(self.network)
+        if self._sparsifier:
+            self._sparsifier.after_step(self.network, self.average.module)
         return StepReport(parts=parts, grad_norm=norm, learning_rate=rate, stop=stop)
 
     def _all_shards(

@@ -1,22 +1,43 @@
 """Every runtime gives what the network itself gives, evaluated directly and indexed by hand."""
 
+import sys
+
 import numpy as np
 import pytest
 import torch
 
 from mot_compress_ros.datatypes import Frame
+from mot_compress_ros.errors import InvalidOptionError
 from mot_compress_ros.inference import BackendOptions, build_detector, DecodeConfig, load_bundle
-from mot_compress_ros.inference.backends import BACKENDS, SCRIPTED
+from mot_compress_ros.inference.backends import AUTO, BACKENDS, DEVICES, SCRIPTED
 from mot_compress_ros.inference.backends.scripted import write_scripted_bundle
 from mot_compress_ros.inference.decode import find_peaks
+from offline_training.export.exporting import try_graph
+from offline_training.export.store import add_graph
 
-RUNTIMES = [name for name in BACKENDS if name != SCRIPTED]
+NEEDS_CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason='no CUDA device')
+RUNTIMES = [
+    pytest.param(name, marks=NEEDS_CUDA if name == 'torch_cuda_graph' else ())
+    for name in BACKENDS
+    if name != SCRIPTED
+]
 DECODE = DecodeConfig(min_score=0.05, max_detections=50)
 
 
 @pytest.fixture(scope='module')
 def bundle(tmp_path_factory, write_tiny_bundle):
-    return load_bundle(write_tiny_bundle(tmp_path_factory.mktemp('models') / 'tiny'))
+    folder = write_tiny_bundle(tmp_path_factory.mktemp('models') / 'tiny')
+    images = np.random.default_rng(0).integers(0, 256, (2, 64, 96, 3), np.uint8)
+    for engine, precision in (('openvino', 'fp32'), ('openvino', 'bf16'), ('onnx', 'fp32')):
+        verdict, parts = try_graph(
+            load_bundle(folder),
+            engine=engine,
+            precision=precision,
+            input_size_wh=(96, 64),
+            images_rgb=images,
+        )
+        add_graph(folder, verdict.graph, parts)
+    return load_bundle(folder)
 
 
 @pytest.fixture(params=RUNTIMES)
@@ -30,8 +51,12 @@ def images():
 
 
 def make_backend(bundle, runtime, precision='fp32'):
-    options = BackendOptions(backend=runtime, device='cpu', precision=precision, threads=1)
-    return BACKENDS[runtime]()(bundle, options)
+    return BACKENDS[runtime]()(bundle, options_for(runtime, precision))
+
+
+def options_for(runtime, precision='fp32'):
+    device = 'cuda' if runtime == 'torch_cuda_graph' else 'cpu'
+    return BackendOptions(backend=runtime, device=device, precision=precision, threads=1)
 
 
 @pytest.fixture
@@ -86,6 +111,10 @@ def test_an_image_gives_the_same_alone_and_in_a_batch(bundle, runtime, images):
 
 
 def test_bf16_stays_close_to_fp32(bundle, runtime, images):
+    if runtime == 'onnx_runtime':
+        with pytest.raises(InvalidOptionError, match='fp32, fp16, int8'):
+            make_backend(bundle, runtime, precision='bf16')
+        return
     exact = make_backend(bundle, runtime).run(images)
     rough = make_backend(bundle, runtime, precision='bf16').run(images)
     assert rough.heatmap.dtype == np.float32
@@ -101,8 +130,7 @@ def test_bf16_stays_close_to_fp32(bundle, runtime, images):
 
 def test_a_detector_gives_the_boxes_around_the_peaks(bundle, runtime, images, maps):
     """The whole way by hand: peaks of the direct heat map, boxes of the direct maps."""
-    options = BackendOptions(backend=runtime, device='cpu', precision='fp32', threads=1)
-    detector = build_detector(bundle, options=options, decode=DECODE)
+    detector = build_detector(bundle, options=options_for(runtime), decode=DECODE)
     frames = [Frame(image=image, stamp_ns=0, color_order='rgb') for image in images]
     for image, found in enumerate(detector.detect(frames)):
         heatmap = 1 / (1 + np.exp(-maps['hm'][image]))
@@ -140,6 +168,45 @@ def test_two_models_of_one_name_have_embedding_spaces_of_their_own(
 
 def test_a_scripted_bundle_runs_scripted_and_nothing_else_does(tmp_path, bundle, runtime):
     scripted = load_bundle(write_scripted_bundle(tmp_path / 'scripted'))
-    options = BackendOptions(backend=runtime, device='cpu')
+    options = options_for(runtime)
     assert build_detector(scripted, options=options).backend.name == 'scripted'
-    assert build_detector(bundle, options=options).backend.name.startswith(runtime)
+    name = build_detector(bundle, options=options).backend.name
+    assert name.endswith('(auto)') if runtime == AUTO else name.startswith(runtime)
+
+
+def test_a_runtime_says_where_it_runs(runtime):
+    options = options_for(runtime)
+    assert DEVICES[runtime]()(options.device) == options.device
+
+
+def test_heads_at_peaks_give_what_dense_heads_give(bundle, images):
+    """At cells of the border too, around which a part of the window lies outside the map."""
+    ys, xs = (values.reshape(-1) for values in np.mgrid[0:16:5, 0:24])  # rows 0, 5, 10 and 15
+    found = []
+    for heads in ('on', 'off'):
+        options = BackendOptions(device='cpu', precision='fp32', sparse_heads=heads)
+        output = BACKENDS['torch_eager']()(bundle, options).run(images)
+        found.append((output.heatmap, output.gather(1, ys, xs)))
+    (heat_a, a), (heat_b, b) = found
+    np.testing.assert_array_equal(heat_a, heat_b)
+    np.testing.assert_allclose(a.ltrb, b.ltrb, atol=1e-4)
+    np.testing.assert_allclose(a.offset, b.offset, atol=1e-4)
+    np.testing.assert_allclose(a.embeddings, b.embeddings, atol=1e-5)
+
+
+def test_int8_is_refused_where_there_is_none(bundle):
+    with pytest.raises(InvalidOptionError, match='backend openvino'):
+        make_backend(bundle, 'torch_eager', precision='int8')
+
+
+def test_a_cuda_graph_is_refused_without_a_cuda_device(bundle):
+    options = BackendOptions(backend='torch_cuda_graph', device='cpu')
+    with pytest.raises(InvalidOptionError, match='needs a CUDA device'):
+        build_detector(bundle, options=options)
+
+
+def test_a_runtime_that_is_not_installed_says_what_to_do(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'openvino', None)
+    monkeypatch.delitem(sys.modules, 'mot_compress_ros.inference.backends.openvino', raising=False)
+    with pytest.raises(InvalidOptionError, match='pip install openvino'):
+        BACKENDS['openvino']()

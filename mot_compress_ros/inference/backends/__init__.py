@@ -7,13 +7,15 @@ heads there alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mot_compress_ros.errors import InvalidOptionError
 from mot_compress_ros.inference.checkpoint import Bundle
 from mot_compress_ros.options import option
 
@@ -33,6 +35,23 @@ class PeakValues:
     embeddings: NDArray[np.float32]
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FoundBoxes:
+    """What a network that finds boxes itself says of one image: N boxes, the best first.
+
+    Attributes:
+        boxes_xyxy_px: (N, 4), in pixels of the network's input.
+        scores: (N,) float32 in 0..1.
+        class_ids: (N,) int64.
+        embeddings: (N, D) float32, unit length.
+    """
+
+    boxes_xyxy_px: NDArray[np.floating]
+    scores: NDArray[np.float32]
+    class_ids: NDArray[np.int64]
+    embeddings: NDArray[np.float32]
+
+
 class NetworkOutput(Protocol):
     """What a network says of a batch of B images, at stride 4."""
 
@@ -42,6 +61,14 @@ class NetworkOutput(Protocol):
 
     def gather(self, image_index: int, ys: NDArray[np.int64], xs: NDArray[np.int64]) -> PeakValues:
         """The other heads of image `image_index` at K cells (`ys`, `xs`)."""
+
+
+@runtime_checkable
+class FindsBoxes(Protocol):
+    """What an output has besides where boxes are not read at the peaks of its heat map."""
+
+    def found(self, image_index: int, *, min_score: float, most: int) -> FoundBoxes:
+        """At most `most` boxes of one image, of scores from `min_score`."""
 
 
 class Backend(Protocol):
@@ -77,7 +104,34 @@ class Accelerated(Protocol):
         """Give back what is held for later, as after running out of memory."""
 
 
+@runtime_checkable
+class Explained(Protocol):
+    """What a backend has besides where it was not named by the user."""
+
+    @property
+    def reason(self) -> str:
+        """What else could have run, and what was measured, in one line."""
+
+
 BackendFactory = Callable[[Bundle, 'BackendOptions'], Backend]
+
+
+@contextmanager
+def _installed(backend: str, package: str) -> Iterator[None]:
+    """Around the import of a runtime: says which package is missing.
+
+    Raises:
+        InvalidOptionError: it is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name != package:
+            raise
+        raise InvalidOptionError(
+            f'backend: {backend} needs the package {package}, which is not installed; '
+            f'`pip install {package}`, or use torch_eager'
+        ) from None
 
 
 def _torch_eager() -> BackendFactory:
@@ -86,10 +140,42 @@ def _torch_eager() -> BackendFactory:
     return TorchEagerBackend
 
 
+def _torch_cuda_graph() -> BackendFactory:
+    from mot_compress_ros.inference.backends.torch_cuda_graph import TorchCudaGraphBackend
+
+    return TorchCudaGraphBackend
+
+
+def _openvino() -> BackendFactory:
+    with _installed('openvino', 'openvino'):
+        from mot_compress_ros.inference.backends.openvino import OpenVinoBackend
+
+    return OpenVinoBackend
+
+
+def _onnx_runtime() -> BackendFactory:
+    with _installed('onnx_runtime', 'onnxruntime'):
+        from mot_compress_ros.inference.backends.onnx_runtime import OnnxRuntimeBackend
+
+    return OnnxRuntimeBackend
+
+
+def _auto() -> BackendFactory:
+    from mot_compress_ros.inference.backend_choice import choose_backend
+
+    return choose_backend
+
+
 def _scripted() -> BackendFactory:
     from mot_compress_ros.inference.backends.scripted import ScriptedBackend
 
     return ScriptedBackend
+
+
+def _torch_dense() -> BackendFactory:
+    from mot_compress_ros.inference.backends.torch_dense import TorchDenseBackend
+
+    return TorchDenseBackend
 
 
 def _torch_device() -> Callable[[str], str]:
@@ -98,17 +184,55 @@ def _torch_device() -> Callable[[str], str]:
     return device_type
 
 
+def _cuda_graph_device() -> Callable[[str], str]:
+    from mot_compress_ros.inference.backends.torch_cuda_graph import device_type
+
+    return device_type
+
+
+def _openvino_device() -> Callable[[str], str]:
+    with _installed('openvino', 'openvino'):
+        from mot_compress_ros.inference.backends.openvino import device_type
+
+    return device_type
+
+
+def _onnx_runtime_device() -> Callable[[str], str]:
+    with _installed('onnx_runtime', 'onnxruntime'):
+        from mot_compress_ros.inference.backends.onnx_runtime import device_type
+
+    return device_type
+
+
+def _auto_device() -> Callable[[str], str]:
+    from mot_compress_ros.inference.backend_choice import device_type
+
+    return device_type
+
+
 # Imported when called: each runtime is a heavy import, and only the chosen one need be installed.
 BACKENDS: Mapping[str, Callable[[], BackendFactory]] = {
     'torch_eager': _torch_eager,
+    'torch_cuda_graph': _torch_cuda_graph,
+    'openvino': _openvino,
+    'onnx_runtime': _onnx_runtime,
+    'auto': _auto,
     'scripted': _scripted,
 }
+AUTO = 'auto'  # no runtime of its own: takes the fastest of the others
 SCRIPTED = 'scripted'
 # 'cpu' or 'cuda' of the value of `device`, without loading a network.
 DEVICES: Mapping[str, Callable[[], Callable[[str], str]]] = {
     'torch_eager': _torch_device,
+    'torch_cuda_graph': _cuda_graph_device,
+    'openvino': _openvino_device,
+    'onnx_runtime': _onnx_runtime_device,
+    'auto': _auto_device,
     'scripted': lambda: lambda device: 'cpu',
 }
+# Architectures that none of these evaluates: the runtime of each, and its device.
+OWN_RUNTIMES: Mapping[str, Callable[[], BackendFactory]] = {'cstrack': _torch_dense}
+OWN_DEVICES: Mapping[str, Callable[[], Callable[[str], str]]] = {'cstrack': _torch_device}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,14 +242,22 @@ class BackendOptions:
     # A bundle of the scripted architecture always runs scripted, and no other ever does.
     backend: str = option(
         'torch_eager',
-        'runtime that evaluates the networks',
+        'runtime that evaluates the networks; auto: the one that is fastest here, measured when '
+        'the network is loaded',
         choices=tuple(name for name in BACKENDS if name != SCRIPTED),
     )
     device: str = option('auto', 'where it runs', choices=('auto', 'cpu', 'cuda'))
     precision: str = option(
         'auto',
-        'number format of the network; auto: fp16 on CUDA, bf16 on CPUs that have it, else fp32',
-        choices=('auto', 'fp32', 'bf16', 'fp16'),
+        'number format of the network; auto: int8 where the bundle has such a graph for the '
+        'runtime, else fp16 on CUDA, bf16 on CPUs that have it, else fp32',
+        choices=('auto', 'fp32', 'bf16', 'fp16', 'int8'),
+    )
+    sparse_heads: str = option(
+        'auto',
+        'whether box and re-ID heads are evaluated at the peaks of the heat map alone, which '
+        'gives the same detections; auto: on CPUs',
+        choices=('auto', 'on', 'off'),
     )
     threads: int = option(
         0, 'CPU threads of the runtime; 0 leaves the choice to it', minimum=0, maximum=1024

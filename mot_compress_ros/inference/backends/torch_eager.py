@@ -2,62 +2,31 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from copy import deepcopy
 
 import numpy as np
 from numpy.typing import NDArray
 import torch
-from torch import Tensor
 
 from mot_compress_ros.errors import BundleError, InvalidOptionError
-from mot_compress_ros.inference.backends import BackendOptions, PeakValues
+from mot_compress_ros.inference.backends import BackendOptions
+from mot_compress_ros.inference.backends.torch_output import (
+    on_stream,
+    PEAK_HEADS,
+    TorchOutput,
+    TorchPeakOutput,
+)
 from mot_compress_ros.inference.checkpoint import Bundle
-from mot_compress_ros.networks import ArchitectureConfig, fuse_batch_norm, JointDetector
+from mot_compress_ros.networks import (
+    ArchitectureConfig,
+    fuse_batch_norm,
+    JointDetector,
+    merge_focus,
+    resized,
+)
 from mot_compress_ros.options import from_mapping
 
 PRECISIONS = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
-
-
-class TorchOutput:
-    """Maps of one batch; the heat map is on the host, the others stay where they are.
-
-    Args:
-        maps: of the network's heads, (B, n, h, w) each.
-        network: makes embeddings of the vectors (K, D) of its map `id`.
-        stream: what the maps were made on; None for the default one.
-    """
-
-    def __init__(
-        self,
-        maps: dict[str, Tensor],
-        network: JointDetector,
-        stream: torch.cuda.Stream | None = None,
-    ) -> None:
-        self._maps = maps
-        self._stream = stream
-        self._embeddings = network.embeddings
-        self._heatmap: NDArray[np.float32] = maps['hm'].float().sigmoid().cpu().numpy()
-
-    @property
-    def heatmap(self) -> NDArray[np.float32]:
-        """(B, n_class, h, w) in 0..1."""
-        return self._heatmap
-
-    @torch.inference_mode()
-    def gather(self, image_index: int, ys: NDArray[np.int64], xs: NDArray[np.int64]) -> PeakValues:
-        """Box and re-ID values at K cells of one image."""
-        rows, columns = torch.from_numpy(ys), torch.from_numpy(xs)
-
-        def read(name: str) -> Tensor:
-            values = self._maps[name][image_index]  # (n, h, w)
-            return values[:, rows.to(values.device), columns.to(values.device)].T.float()
-
-        with _on(self._stream):
-            return PeakValues(
-                ltrb=read('wh').cpu().numpy(),
-                offset=read('reg').cpu().numpy(),
-                embeddings=self._embeddings(read('id')).cpu().numpy(),
-            )
 
 
 class TorchEagerBackend:
@@ -69,11 +38,16 @@ class TorchEagerBackend:
         self._dtype = PRECISIONS[precision]
         if options.threads:
             torch.set_num_threads(options.threads)
-        network = fuse_batch_norm(load_network(bundle).eval())
+        network = merge_focus(fuse_batch_norm(load_network(bundle).eval()))
+        self._sparse = _sparse(options.sparse_heads, self._device)
+        self._heads = {
+            name: deepcopy(getattr(network, name)).to(self._device) for name in PEAK_HEADS
+        }
         self._network = network.to(self._device, self._dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._prior_planes = network.prior_planes
         self._stream: torch.cuda.Stream | None = None  # None: that of everybody
-        self.name = f'torch_eager {self._device.type} {precision}'
+        heads = '' if self._sparse else ' dense heads'
+        self.name = f'torch_eager {self._device.type} {precision}{heads}'
 
     @property
     def prior_planes(self) -> int:
@@ -84,13 +58,17 @@ class TorchEagerBackend:
         self, images_rgb: NDArray[np.uint8], prior: NDArray[np.float32] | None = None
     ) -> TorchOutput:
         """Evaluate (B, H, W, 3) uint8 RGB images."""
-        with torch.inference_mode(), _on(self._stream):
+        with torch.inference_mode(), on_stream(self._stream):
             images = torch.from_numpy(images_rgb).to(self._device)
             images = images.permute(0, 3, 1, 2).to(self._dtype).div_(255)  # (B, 3, H, W)
-            if prior is None:
-                return TorchOutput(self._network(images), self._network, self._stream)
-            told = torch.from_numpy(prior).to(self._device, self._dtype)
-            return TorchOutput(self._network(images, told), self._network, self._stream)
+            told = None
+            if prior is not None:
+                told = torch.from_numpy(prior).to(self._device, self._dtype)
+            if not self._sparse:
+                return TorchOutput(self._network(images, told), self._network, self._stream)
+            inputs = self._network.head_inputs(images, told)
+            heatmap = self._network.hm(inputs['hm'])
+            return TorchPeakOutput(heatmap, inputs, self._heads, self._network, self._stream)
 
     def work_apart(self, *, urgent: bool) -> None:
         """Use a CUDA stream of its own from now on; the default one has the lowest priority."""
@@ -111,6 +89,8 @@ def load_network(bundle: Bundle) -> JointDetector:
         BundleError: the architecture is unknown or a tensor is missing, foreign or misshapen.
     """
     network = JointDetector(architecture_of(bundle))
+    if bundle.manifest.channels:
+        network = resized(network, bundle.manifest.channels)
     expected = network.state_dict()
     tensors = {key: torch.from_numpy(np.array(t)) for key, t in bundle.tensors.items()}
     wrong = [
@@ -149,10 +129,6 @@ def device_type(name: str) -> str:
     return _device(name).type
 
 
-def _on(stream: torch.cuda.Stream | None) -> AbstractContextManager[object]:
-    return nullcontext() if stream is None else torch.cuda.stream(stream)
-
-
 def _device(name: str) -> torch.device:
     if name == 'auto':
         return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
@@ -161,8 +137,22 @@ def _device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def _sparse(wanted: str, device: torch.device) -> bool:
+    """`auto`: on CPUs, where the products of dense heads are a quarter of a small network's time.
+
+    On CUDA the products cost little beside the launches of their kernels, of which reading at
+    peaks needs more.
+    """
+    return device.type == 'cpu' if wanted == 'auto' else wanted == 'on'
+
+
 def _precision(name: str, device: torch.device) -> str:
     """`auto`: fp16 on CUDA, bf16 on CPUs that multiply in it, else fp32."""
+    if name == 'int8':
+        raise InvalidOptionError(
+            'precision: int8 asked for, but torch_eager has none; use backend openvino, or fp32, '
+            'bf16 or fp16'
+        )
     if name != 'auto':
         return name
     if device.type == 'cuda':

@@ -9,7 +9,7 @@ from mot_compress_ros.errors import InvalidOptionError
 from mot_compress_ros.options import describe
 from offline_training.datasets.targets import Batch
 from offline_training.losses import PARTS
-from offline_training.losses.config import LossConfig
+from offline_training.losses.config import LossConfig, TAUGHT
 from offline_training.losses.joint import JointCriterion
 from offline_training.losses.part import BESIDE, DETECTION, IDENTITY, Predicted, Sizes
 
@@ -55,7 +55,19 @@ def with_levels(maps, seed):
         f'level{4 * 2**k}': torch.randn(2, 4 + k, 8 >> k, 8 >> k, generator=generator)
         for k in range(4)
     }
-    return {**maps, **{name: level.requires_grad_() for name, level in levels.items()}}
+    sizes = {'feature': 4, 'hm_hidden': 3, 'wh_hidden': 3}
+    sizes |= {'box8': 24, 'box16': 24, 'box32': 24}  # of 3 anchors and 3 classes
+    inside = {name: torch.randn(2, n, 6, 8, generator=generator) for name, n in sizes.items()}
+    return {
+        **maps,
+        **{name: values.requires_grad_() for name, values in (levels | inside).items()},
+    }
+
+
+CHANNELS = {
+    **{f'level{4 * 2**k}': (4 + k, 4 + k) for k in range(4)},
+    **{'feature': (4, 4), 'hm_hidden': (3, 3), 'wh_hidden': (3, 3)},
+}
 
 
 def gathered(maps, batch, name):
@@ -73,9 +85,14 @@ def test_every_part_has_its_weight_and_every_weight_its_part():
     for name, part in PARTS.items():
         assert part.task in (DETECTION, IDENTITY, BESIDE)
         criterion = JointCriterion(
-            LossConfig(**{**ONLY, name: 1.0}), n_identities=9, embedding_dim=5, teacher_dim=5
+            LossConfig(**{**ONLY, name: 1.0}),
+            n_identities=9,
+            embedding_dim=5,
+            teacher_dim=5,
+            channels=CHANNELS,
         )
         assert list(criterion.parts) == [name]
+        assert bool(part.asks) == (name in TAUGHT)
 
 
 @pytest.mark.parametrize('name', PARTS)
@@ -83,9 +100,11 @@ def test_every_part_has_its_weight_and_every_weight_its_part():
 def test_every_part_is_a_finite_scalar_with_a_gradient(name, identities):
     batch, maps = batch_of(identities), with_levels(random_maps(), 1)
     taught = with_levels(random_maps(seed=2), 2)
-    part = PARTS[name](LossConfig(), Sizes(n_identities=9, embedding_dim=5, teacher_dim=5))
+    sizes = Sizes(n_identities=9, embedding_dim=5, teacher_dim=5, channels=CHANNELS)
+    part = PARTS[name](LossConfig(), sizes)
     pivots = torch.nn.Linear(5, 9)
-    loss = part(Predicted(maps, batch, taught, pivots), batch)
+    heads = {'hm': torch.nn.Conv2d(3, 3, 1), 'wh': torch.nn.Conv2d(3, 4, 1)}
+    loss = part(Predicted(maps, batch, taught, pivots, heads), batch)
     assert loss.shape == () and loss.isfinite()
     gradients = torch.autograd.grad(loss, list(maps.values()), allow_unused=True)
     assert any(g is not None for g in gradients)
