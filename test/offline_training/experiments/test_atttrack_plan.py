@@ -287,7 +287,7 @@ def test_our_own_parts_are_judged_apart_from_the_papers():
     verdicts = judge(claims_of([BEYOND, '2']), results, resamples=0)
     text = all_tables([BEYOND, '2'], results, verdicts)
     theirs = sum(v.claim.table == '2' for v in verdicts)
-    assert '6 of these 10 differences are above 0.' in text
+    assert '3 of these 5 differences are above 0.' in text
     assert f'0 of {theirs} signs' in text
     header = paper_table(BEYOND, results).splitlines()[0]
     assert 'paper' not in header and header.count('MOTA') == 1
