@@ -22,6 +22,7 @@ COMMANDS = {
     'pseudo-label': 'offline_training.commands.pseudo_label',
     'import-fairmot': 'offline_training.commands.import_fairmot',
     'export-fairmot': 'offline_training.commands.export_fairmot',
+    'average': 'offline_training.commands.average',
     'sizes': 'offline_training.commands.sizes',
     'replay': 'offline_training.commands.replay_many',
     'results': 'offline_training.commands.results',
