@@ -65,6 +65,7 @@ def run(args: argparse.Namespace) -> int:
             'command': command_line(),
             'average_of': members,
             'last_of_them': dict(last.training),
+            'data': last.training.get('data', {}),
         },
     )
     written = save_bundle(args.output, manifest, tensors)

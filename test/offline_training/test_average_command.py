@@ -25,7 +25,7 @@ def bundle(folder, *, weight, dtype=np.float32, **changes):
         class_names=('pedestrian',),
         input_size_wh=(64, 32),
         embedding_dim=4,
-        training={'of': folder.name},
+        training={'of': folder.name, 'data': {'set': 1}},
         teacher={'name': 'a', 'weights_sha256': 'b', 'mapping': 'ifm'},
         embedding_space='a@b',
     )
@@ -57,7 +57,8 @@ def test_the_written_bundle_says_what_it_is_made_of(tmp_path, monkeypatch):
     assert [m['weights_sha256'] for m in made.manifest.training['average_of']] == [
         part.manifest.weights_sha256 for part in parts
     ]
-    assert made.manifest.training['last_of_them'] == {'of': 'b'}
+    assert made.manifest.training['last_of_them']['of'] == 'b'
+    assert made.manifest.training['data'] == {'set': 1}
     # It is a network of its own: nobody taught it, and its embeddings are in nobody's space.
     assert (made.manifest.teacher, made.manifest.embedding_space) == ({}, '')
     assert 'teacher' not in json.loads((tmp_path / 'ab' / 'model.json').read_text())
