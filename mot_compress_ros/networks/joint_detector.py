@@ -115,10 +115,10 @@ class JointDetector(nn.Module):
             heads: those that are evaluated.
         """
         feature = self.backbone(images)  # (B, C, H / 4, W / 4)
-        batch, _, h, w = feature.shape
         if prior is None:
-            prior = feature.new_zeros(batch, self.prior_planes, h, w)
-        inputs = self.fusion(feature, prior.to(feature.dtype))
+            inputs = self.fusion.untold(feature)
+        else:
+            inputs = self.fusion(feature, prior.to(feature.dtype))
         return {name: getattr(self, name)(inputs[name]) for name in heads}
 
     def pivot_vectors(self, vectors: Tensor) -> Tensor:
