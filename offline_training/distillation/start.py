@@ -11,6 +11,7 @@ from mot_compress_ros.errors import InvalidOptionError
 from mot_compress_ros.inference import Bundle, load_bundle
 from mot_compress_ros.inference.backends.torch_eager import architecture_of, load_network
 from mot_compress_ros.networks import ArchitectureConfig, JointDetector, spelled_out
+from mot_compress_ros.networks.fusions import FUSIONS
 from mot_compress_ros.options import to_mapping
 
 
@@ -18,7 +19,8 @@ def open_start(name: str, wanted: ArchitectureConfig) -> Bundle:
     """The bundle to start from.
 
     A zero of the one is the published value of the other. A network with a fusion may start from
-    one without, and pivots from any.
+    one without, and pivots from any. One without a fusion may start from one whose heads are as
+    large with it as without, such as a gate: told nothing, that one is the same network.
 
     Raises:
         BundleError: it cannot be used.
@@ -26,7 +28,10 @@ def open_start(name: str, wanted: ArchitectureConfig) -> Bundle:
     """
     bundle = load_bundle(name)
     own = architecture_of(bundle)
-    fusion = wanted.fusion if own.fusion == 'none' else own.fusion
+    can_change = own.fusion == 'none' or (
+        wanted.fusion == 'none' and not FUSIONS[own.fusion].extra_channels(own.n_class)
+    )
+    fusion = wanted.fusion if can_change else own.fusion
     given = to_mapping(spelled_out(replace(own, fusion=fusion, pivots=wanted.pivots)))
     expected = to_mapping(spelled_out(wanted))
     differing = [
