@@ -47,7 +47,7 @@ def test_the_mean_by_shares_in_the_type_of_the_last(tmp_path):
         assert (tensor == (5 if counted else 4)).all(), key
 
 
-def test_the_written_bundle_says_what_it_is_made_of(tmp_path, monkeypatch):
+def test_the_written_bundle_says_what_it_is_made_of(tmp_path):
     parts = [bundle(tmp_path / name, weight=w) for name, w in (('a', 1), ('b', 3))]
     words = ['average', str(tmp_path / 'a'), str(tmp_path / 'b'), '--output', str(tmp_path / 'ab')]
     assert main(words) == 0
