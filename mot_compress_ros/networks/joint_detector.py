@@ -44,8 +44,8 @@ class ArchitectureConfig:
     fusion: str = option(
         'none',
         'how the network takes the heat map of a teacher. none: not at all; concat: beside its '
-        'feature (AttTrack); gated: it scales and shifts the feature; gated_heat: the same without '
-        'the age and the uncertainty of what it saw',
+        'feature (AttTrack); gated: it scales and shifts the feature; gated_heat: the same '
+        'without the age and the uncertainty of what it saw',
         choices=tuple(FUSIONS),
     )
     pivots: int = option(
