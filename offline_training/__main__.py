@@ -23,6 +23,7 @@ COMMANDS = {
     'import-fairmot': 'offline_training.commands.import_fairmot',
     'export-fairmot': 'offline_training.commands.export_fairmot',
     'average': 'offline_training.commands.average',
+    'calibrate': 'offline_training.commands.calibrate',
     'sizes': 'offline_training.commands.sizes',
     'replay': 'offline_training.commands.replay_many',
     'results': 'offline_training.commands.results',
