@@ -118,7 +118,7 @@ def save_bundle(
         digest = hashlib.sha256(data).hexdigest()
         (folder / WEIGHTS_FILE).write_bytes(data)
     content = {'format': FORMAT, **asdict(manifest), 'weights_sha256': digest}
-    for key in ('teacher', 'embedding_space'):  # said only by models that share one
+    for key in ('teacher', 'embedding_space', 'calibrated_from'):  # said only where there is one
         if not content[key]:
             del content[key]
     (folder / MANIFEST_FILE).write_text(json.dumps(content, indent=2) + '\n')

@@ -59,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
         last,
         name=args.output.resolve().name,
         embedding_space='',
+        calibrated_from='',
         teacher={},
         metrics={},
         training={

@@ -72,12 +72,12 @@ def run(args: argparse.Namespace) -> int:
         bundle.manifest,
         name=args.output.resolve().name,
         embedding_space=bundle.manifest.space,  # its embeddings are what they were
+        calibrated_from=bundle.manifest.calibrated_from or bundle.manifest.weights_sha256,
         metrics={},
         training={
             **bundle.manifest.training,
             'score_calibration': {
                 'command': command_line(),
-                'from_weights_sha256': bundle.manifest.weights_sha256,
                 'maps': {
                     bundle.manifest.class_names[k]: {'slope': m.slope, 'offset': m.offset}
                     for k, m in maps.items()
