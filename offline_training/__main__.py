@@ -24,6 +24,8 @@ COMMANDS = {
     'export': 'offline_training.commands.export',
     'verify': 'offline_training.commands.verify',
     'export-fairmot': 'offline_training.commands.export_fairmot',
+    'average': 'offline_training.commands.average',
+    'calibrate': 'offline_training.commands.calibrate',
     'sizes': 'offline_training.commands.sizes',
     'prune': 'offline_training.commands.prune',
     'quantize': 'offline_training.commands.quantize',

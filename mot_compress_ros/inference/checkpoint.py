@@ -120,12 +120,8 @@ def save_bundle(
         digest = hashlib.sha256(data).hexdigest()
         (folder / WEIGHTS_FILE).write_bytes(data)
     content = {'format': FORMAT, **asdict(manifest), 'weights_sha256': digest}
-    for key in (
-        'teacher',
-        'embedding_space',
-        'channels',
-        'graphs',
-    ):  # said only where there is one
+    optional = ('teacher', 'embedding_space', 'calibrated_from', 'channels', 'graphs')
+    for key in optional:  # said only where there is one
         if not content[key]:
             del content[key]
     (folder / MANIFEST_FILE).write_text(json.dumps(content, indent=2) + '\n')

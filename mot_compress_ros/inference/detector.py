@@ -61,10 +61,12 @@ class Detector:
         return self.backend.prior_planes > 0
 
     def warm_up(self) -> None:
-        """Evaluate one grey image, so that the first frame does not pay for lazy set-up."""
+        """Evaluate a grey image, told and untold, so that no frame pays for lazy set-up."""
         width, height = self.manifest.input_size_wh
         grey = np.full((1, height, width, 3), 127, np.uint8)
-        self.backend.run(grey, self._no_priors(1) if self.takes_prior else None)
+        self.backend.run(grey)
+        if self.takes_prior:
+            self.backend.run(grey, self._no_priors(1))
 
     def work_apart(self, *, urgent: bool = False) -> None:
         """Let the device work on this network beside others, and before those not urgent."""
@@ -108,7 +110,8 @@ class Detector:
                 *(letterbox_rgb(f, size_wh=size) for f in frames), strict=True
             )
             batch = np.stack(images)  # (B, H, W, 3)
-            planes = self._planes(priors, transforms) if self.takes_prior else None
+            told = self.takes_prior and any(prior is not None for prior in priors)
+            planes = self._planes(priors, transforms) if told else None
         with health.stage('infer'):
             output = self.backend.run(batch, planes)
         with health.stage('decode'):

@@ -38,6 +38,8 @@ class ModelManifest:
         normalisation: colour order, scale, mean and std of the input, for readers of the bundle;
             anything but RGB / 255 is refused.
         weights_sha256: hash of the weights file, '' where a bundle has none.
+        calibrated_from: hash of the weights before their scores were mapped to another scale; it
+            sees the same objects in the same order. '' for none.
         training: how and on what it was trained, in words and numbers.
         metrics: what was measured with which command.
         channels: of a structurally pruned network, the channels in and out of every convolution,
@@ -53,6 +55,7 @@ class ModelManifest:
     embedding_space: str = ''
     teacher: Mapping[str, str] = field(default_factory=dict)
     weights_sha256: str = ''
+    calibrated_from: str = ''
     normalisation: Mapping[str, Any] = field(default_factory=lambda: dict(NORMALISATION))
     training: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
@@ -202,6 +205,7 @@ _CHECKS: Mapping[str, Callable[[object], None]] = {
     'embedding_space': _string,
     'teacher': _teacher,
     'weights_sha256': _string,
+    'calibrated_from': _string,
     'normalisation': _normalisation,
     'training': _object,
     'metrics': _object,

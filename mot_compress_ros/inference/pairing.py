@@ -42,7 +42,9 @@ def check_pair(student: ModelManifest, teacher: ModelManifest) -> None:
             f'({mapping}, space {student.space}), but the teacher here is {teacher.name} of space '
             f'{teacher.space}; {_fix(student)}'
         )
-    if takes_prior and taught_by['weights_sha256'] != teacher.weights_sha256:
+    # What the teacher was before its scores were mapped has the same objects in its heat map.
+    known = (teacher.weights_sha256, teacher.calibrated_from or teacher.weights_sha256)
+    if takes_prior and taught_by['weights_sha256'] not in known:
         raise BundleError(
             f'student {student.name}: takes the heat map of teacher {taught_by["name"]} '
             f'(weights {taught_by["weights_sha256"][:12]}), but the teacher here is '

@@ -132,12 +132,14 @@ class Adaptive:
                 self._signals[camera] = replace(old._signals[camera])
 
     def _threshold(self, now_ns: int) -> float:
-        """What the sum is held against: `threshold` at a bucket of the budget that is half full.
+        """What the sum is held against: `threshold`, where there is no budget.
 
-        It falls to 0 as the bucket fills, since what a full one is given is lost, and rises to
-        twice as much as it empties. So a budget is spent, and where most is wrong.
+        With one it is that at a bucket that is half full. It falls to 0 as the bucket fills, since
+        what a full one is given is lost, and rises to twice as much as it empties. So a budget is
+        spent, and where most is wrong.
         """
-        return self._config.threshold * 2 * (1 - self._budget.left_share(now_ns))
+        left = self._budget.left_share(now_ns)
+        return self._config.threshold * (1.0 if left is None else 2 * (1 - left))
 
     def diagnostics(self) -> Mapping[str, bool | int | float | str]:
         """See `Rule`."""

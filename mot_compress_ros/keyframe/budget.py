@@ -39,10 +39,10 @@ class Budget:
             return True
         return self.debt_ms(now_ns) + self.cost_ms <= self._bucket_ms + _ROUNDING_MS
 
-    def left_share(self, now_ns: int) -> float:
-        """What is left of the bucket, 0 to 1; 0.5 where there is no limit, so nothing to save."""
+    def left_share(self, now_ns: int) -> float | None:
+        """What is left of the bucket, 0 to 1; None where there is no limit."""
         if self._ms_per_s == 0:
-            return 0.5
+            return None
         return min(1.0, max(0.0, 1 - self.debt_ms(now_ns) / self._bucket_ms))
 
     def charge(self, milliseconds: float, now_ns: int) -> None:

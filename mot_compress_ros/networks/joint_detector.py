@@ -45,7 +45,8 @@ class ArchitectureConfig:
     fusion: str = option(
         'none',
         'how the network takes the heat map of a teacher. none: not at all; concat: beside its '
-        'feature (AttTrack); gated: it scales and shifts the feature',
+        'feature (AttTrack); gated: it scales and shifts the feature; gated_heat: the same '
+        'without the age and the uncertainty of what it saw',
         choices=tuple(FUSIONS),
     )
     pivots: int = option(
@@ -127,9 +128,8 @@ class JointDetector(nn.Module):
     def head_inputs(self, images: Tensor, prior: Tensor | None = None) -> Mapping[str, Tensor]:
         """The map (B, C, H / 4, W / 4) that each head reads, by name; as for `forward`."""
         feature = self.backbone(images)  # (B, C, H / 4, W / 4)
-        batch, _, h, w = feature.shape
         if prior is None:
-            prior = feature.new_zeros(batch, self.prior_planes, h, w)
+            return self.fusion.untold(feature)
         return self.fusion(feature, prior.to(feature.dtype))
 
     def pivot_vectors(self, vectors: Tensor) -> Tensor:

@@ -79,15 +79,7 @@ def add_truth_arguments(parser: argparse.ArgumentParser) -> None:
         choices=tuple(PROTOCOLS),
         help="whose rules judge the tracks; product: every class, TrackEval's metrics",
     )
-    parser.add_argument('--layout', help='layout of the sets (default: by looking)')
-    parser.add_argument('--split', help='sets that come in splits: which one')
-    parser.add_argument(
-        '--data-option',
-        action='append',
-        default=[],
-        metavar='NAME=VALUE',
-        help='an option of the layout, as in a training recipe',
-    )
+    add_set_arguments(parser)
     parser.add_argument(
         '--benchmark',
         default='',
@@ -97,6 +89,19 @@ def add_truth_arguments(parser: argparse.ArgumentParser) -> None:
         '--resamples', type=int, default=1000, help='draws of the confidence intervals; 0: none'
     )
     parser.add_argument('--seed', type=int, default=0, help='of the confidence intervals')
+
+
+def add_set_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare how labelled sets are read."""
+    parser.add_argument('--layout', help='layout of the sets (default: by looking)')
+    parser.add_argument('--split', help='sets that come in splits: which one')
+    parser.add_argument(
+        '--data-option',
+        action='append',
+        default=[],
+        metavar='NAME=VALUE',
+        help='an option of the layout, as in a training recipe',
+    )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -16,6 +16,7 @@ from mot_compress_ros.networks import (
     resized,
     spelled_out,
 )
+from mot_compress_ros.networks.fusions import FUSIONS
 from mot_compress_ros.options import to_mapping
 
 
@@ -24,7 +25,9 @@ def open_start(name: str, wanted: ArchitectureConfig) -> Bundle:
 
     A zero of the one is the published value of the other. A network with a fusion may start from
     one without, pivots from any, and any activation from any other, whose weights it trains on.
-    A pruned network stays as it was pruned, and takes no other fusion.
+    One without a fusion may start from one whose heads are as large with it as without, such as a
+    gate: told nothing, that one is the same network. A pruned network stays as it was pruned, and
+    takes no other fusion.
 
     Raises:
         BundleError: it cannot be used.
@@ -37,7 +40,10 @@ def open_start(name: str, wanted: ArchitectureConfig) -> Bundle:
             f'--init {name}: is pruned and has architecture.fusion {own.fusion}, the recipe says '
             f'{wanted.fusion}; train the whole network with its fusion, then prune it'
         )
-    fusion = wanted.fusion if own.fusion == 'none' else own.fusion
+    can_change = own.fusion == 'none' or (
+        wanted.fusion == 'none' and not FUSIONS[own.fusion].extra_channels(own.n_class)
+    )
+    fusion = wanted.fusion if can_change else own.fusion
     free = replace(own, fusion=fusion, pivots=wanted.pivots, activation=wanted.activation)
     given = to_mapping(spelled_out(free))
     expected = to_mapping(spelled_out(wanted))

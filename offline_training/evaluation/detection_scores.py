@@ -8,7 +8,7 @@ from 96 x 96 px. An object of another size is then neither missed nor wrong to f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 import contextlib
 from dataclasses import dataclass
 import io
@@ -152,6 +152,54 @@ def _mean(values: NDArray[np.floating]) -> float | None:
     return float(defined.mean()) if len(defined) else None
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class JudgedDetections:
+    """Which of N detections are right: matched to an object of their class, the best first.
+
+    Attributes:
+        scores: (N,) float64.
+        right: (N,) bool, IoU of at least 0.5 with an object that no better detection took.
+        class_ids: (N,) int64.
+        objects: how many there were to find, by class id.
+    """
+
+    scores: NDArray[np.float64]
+    right: NDArray[np.bool_]
+    class_ids: NDArray[np.int64]
+    objects: Mapping[int, int]
+
+
+def judge_detections(parts: Sequence[DetectionEvidence]) -> JudgedDetections:
+    """Every detection of `parts` by COCO's matching at IoU 0.5; those in regions to ignore not."""
+    scores: list[NDArray[np.float64]] = []
+    right: list[NDArray[np.bool_]] = []
+    class_ids: list[NDArray[np.int64]] = []
+    objects: dict[int, int] = {}
+    for part in parts:
+        if not part.class_ids or not part.truth:
+            continue
+        judge = _judge(part.truth, part.found, list(part.class_ids))
+        with contextlib.redirect_stdout(io.StringIO()):
+            judge.evaluate()
+        for entry in judge.evalImgs:
+            # None: neither objects nor detections. What is judged by size is the same once more.
+            if entry is None or entry['aRng'] != list(_AREAS_PX2[0]):
+                continue
+            counted = ~np.asarray(entry['dtIgnore'][0], np.bool_)
+            class_id = int(entry['category_id']) - 1
+            scores.append(np.asarray(entry['dtScores'], np.float64)[counted])
+            right.append(np.asarray(entry['dtMatches'][0])[counted] > 0)
+            class_ids.append(np.full(int(counted.sum()), class_id, np.int64))
+            n = int((~np.asarray(entry['gtIgnore'], np.bool_)).sum())
+            objects[class_id] = objects.get(class_id, 0) + n
+    return JudgedDetections(
+        scores=np.concatenate([np.zeros(0), *scores]),
+        right=np.concatenate([np.zeros(0, np.bool_), *right]),
+        class_ids=np.concatenate([np.zeros(0, np.int64), *class_ids]),
+        objects=objects,
+    )
+
+
 def _evaluate(
     truth: Sequence[LabelledBoxes], detections: Sequence[Scored], class_ids: list[int]
 ) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
@@ -159,6 +207,17 @@ def _evaluate(
 
     The first size is all sizes together.
     """
+    judge = _judge(truth, detections, class_ids)
+    with contextlib.redirect_stdout(io.StringIO()):
+        judge.evaluate()
+        judge.accumulate()
+    return judge.eval['precision'][..., 0], judge.eval['recall'][..., 0]
+
+
+def _judge(
+    truth: Sequence[LabelledBoxes], detections: Sequence[Scored], class_ids: list[int]
+) -> COCOeval:
+    """COCO's judge of these images and classes, not yet asked."""
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools talks on standard output
         labelled = COCO()
         labelled.dataset = _dataset(truth, class_ids)
@@ -172,9 +231,7 @@ def _evaluate(
         judge.params.maxDets = [MAX_DETECTIONS]
         judge.params.areaRng = [list(limits) for limits in _AREAS_PX2]
         judge.params.areaRngLbl = ['all', *SIZES]
-        judge.evaluate()
-        judge.accumulate()
-    return judge.eval['precision'][..., 0], judge.eval['recall'][..., 0]
+    return judge
 
 
 def _dataset(truth: Sequence[LabelledBoxes], class_ids: list[int]) -> dict[str, Any]:

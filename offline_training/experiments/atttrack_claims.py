@@ -349,10 +349,9 @@ def _beyond() -> list[Claim]:
     return [
         _claim(
             BEYOND,
-            f'{TITLES[family]}: {what}, K = {BEYOND_INTERVAL}',
-            (Arm(family, first, BEYOND_INTERVAL), Arm(family, second, BEYOND_INTERVAL)),
+            f'{TITLES[YOLOV5]}: {what}, K = {BEYOND_INTERVAL}',
+            (Arm(YOLOV5, first, BEYOND_INTERVAL), Arm(YOLOV5, second, BEYOND_INTERVAL)),
             1,
         )
-        for family in FAMILIES
         for what, (first, second) in wanted.items()
     ]

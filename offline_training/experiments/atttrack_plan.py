@@ -97,9 +97,13 @@ def all_trainings() -> dict[str, Training]:
     found.append(_whole(MID, 'half of the channels'))
     for family in FAMILIES:
         found += _students(family)
-    found.append(
-        _variant(YOLOV5, 'cross', 'EFM with the DLA34 teacher', _EFM, teacher=DLA34, told=True)
-    )
+    found += [
+        _variant(YOLOV5, 'cross', 'EFM with the DLA34 teacher', _EFM, teacher=DLA34, told=True),
+        _variant(YOLOV5, 'gated', 'gated fusion, IFM', _GATED, teacher=YOLOV5, told=True),
+        _variant(
+            YOLOV5, 'heat_gate', 'gated by heat alone', _HEAT_GATE, teacher=YOLOV5, told=True
+        ),
+    ]
     return {training.name: training for training in found}
 
 
@@ -117,15 +121,6 @@ def _students(family: str) -> list[Training]:
         _variant(family, 'ifm', 'IFM', {**_TOLD, 'loss.ifm': 1.0}, teacher=family, told=True),
         _variant(family, 'efm', 'EFM', _EFM, teacher=family, told=True),
         _variant(family, 'layerwise', 'attention maps', _LAYERWISE, teacher=family),
-        _variant(family, 'gated', 'gated fusion, IFM', _GATED, teacher=family, told=True),
-        _variant(
-            family,
-            'heat_gate',
-            'gated by the heat map alone',
-            _HEAT_GATE,
-            teacher=family,
-            told=True,
-        ),
     ]
 
 
@@ -197,8 +192,7 @@ def arms_of(table: str) -> list[Arm]:
         ]
     if table == BEYOND:
         return [
-            Arm(family, scheme, 0 if scheme == 'student' else BEYOND_INTERVAL)
-            for family in FAMILIES
+            Arm(YOLOV5, scheme, 0 if scheme == 'student' else BEYOND_INTERVAL)
             for scheme in BEYOND_SCHEMES
         ]
     arms = list(TABLES[table])

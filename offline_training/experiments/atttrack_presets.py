@@ -22,7 +22,7 @@ NETWORKS = ('dla34', 'dla34_small', 'yolov5', 'yolov5_mid', 'yolov5_small')
 STAGES = ('whole', 'base', 'more')
 _KEYS = {
     *('input_size', 'sequences', 'networks', 'length', 'recipe', 'more', 'attention'),
-    *('pipeline', 'speed'),
+    *('longer', 'pipeline', 'speed'),
 }
 
 
@@ -36,6 +36,7 @@ class Preset:
         sequences: so many of the data, by name; 0 for all.
         networks: options of `architecture` by network.
         length: by stage: `steps`, or `epochs` of the training halves.
+        longer: by network, how many times as long it is trained.
         recipe: options of every training, by dotted name.
         more: options of the stage `more`, which win over `recipe`.
         attention: options of the section `attention` where a student is told something.
@@ -48,6 +49,7 @@ class Preset:
     sequences: int
     networks: Mapping[str, Mapping[str, object]]
     length: Mapping[str, Mapping[str, float]]
+    longer: Mapping[str, float]
     recipe: Mapping[str, object]
     more: Mapping[str, object]
     attention: Mapping[str, object]
@@ -59,17 +61,18 @@ class Preset:
         """Images of a step."""
         return int(str(self.recipe['train.batch_size']))
 
-    def steps(self, stage: str, *, images: int, share: float = 1.0) -> int:
+    def steps(self, stage: str, *, images: int, share: float = 1.0, network: str = '') -> int:
         """Optimizer steps of a training.
 
         Args:
             stage: one of `STAGES`.
             images: in the training halves.
             share: of the steps that the file asks for.
+            network: one of `NETWORKS`; '' for one that is not trained longer than the others.
         """
         length = self.length[stage]
         steps = length.get('steps') or length['epochs'] * images / self.batch_size
-        return max(1, math.ceil(share * steps))
+        return max(1, math.ceil(share * self.longer.get(network, 1) * steps))
 
 
 def read_preset(name: str) -> Preset:
@@ -96,6 +99,7 @@ def read_preset(name: str) -> Preset:
         sequences=content['sequences'],
         networks=content['networks'],
         length=content['length'],
+        longer=content['longer'],
         recipe=flatten(content['recipe']),
         more=flatten(content['more']),
         attention=content['attention'],
@@ -116,6 +120,12 @@ def _check(content: Any, path: Path) -> None:
         raise InputError(
             f'{path}: expected the networks {", ".join(NETWORKS)} and the lengths '
             f'{", ".join(STAGES)}'
+        )
+    longer = content['longer']
+    if not set(longer) <= set(NETWORKS) or not all(value > 0 for value in longer.values()):
+        raise InvalidOptionError(
+            f'{path}: longer: expected factors above 0 by network ({", ".join(NETWORKS)}), got '
+            f'{longer}'
         )
     for stage, length in content['length'].items():
         if set(length) not in ({'steps'}, {'epochs'}) or not min(length.values()) > 0:

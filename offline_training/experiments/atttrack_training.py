@@ -84,7 +84,12 @@ class Site:
 
     def steps(self, training: Training) -> int:
         """Optimizer steps of a training."""
-        return self.preset.steps(training.stage, images=self.halves.images, share=self.share)
+        return self.preset.steps(
+            training.stage,
+            images=self.halves.images,
+            share=self.share,
+            network=training.network,
+        )
 
     def options(self, training: Training) -> dict[str, object]:
         """Every option of the recipe that is not left at its default, by dotted name."""

@@ -56,6 +56,21 @@ def test_a_student_that_takes_a_prior_goes_with_its_teacher_only():
     assert 'take the teacher teacher' in text and '`train --teacher`' in text
 
 
+def test_a_teacher_whose_scores_were_mapped_is_still_the_one():
+    student = manifest(
+        'student', fusion='gated', teacher=by(TEACHER, 'ifm'), embedding_space=TEACHER.space
+    )
+    mapped = manifest(
+        'mapped', sha='d' * 64, embedding_space=TEACHER.space, calibrated_from='b' * 64
+    )
+    check_pair(student, mapped)
+    with pytest.raises(BundleError, match='takes the heat map of teacher teacher'):
+        check_pair(student, dataclasses.replace(mapped, calibrated_from='c' * 64))
+    unnamed = {'name': 'x', 'weights_sha256': '', 'mapping': 'none'}
+    with pytest.raises(BundleError, match='takes the heat map of teacher x'):
+        check_pair(manifest('student', fusion='gated', teacher=unnamed), OTHER)
+
+
 def test_a_student_with_its_teachers_embeddings_goes_with_that_one_only():
     student = manifest('student', teacher=by(TEACHER, 'ifm'), embedding_space=TEACHER.space)
     check_pair(student, TEACHER)
@@ -107,7 +122,7 @@ def test_what_a_bundle_says_of_its_teacher_comes_back(tmp_path):
     assert bundle.manifest.space == build_detector(bundle).embedding_space == TEACHER.space
     _, plain = write(tmp_path / 'plain')
     content = json.loads((tmp_path / 'plain' / 'model.json').read_text())
-    assert not {'teacher', 'embedding_space'} & set(content)  # as bundles of before
+    assert not {'teacher', 'embedding_space', 'calibrated_from'} & set(content)  # as bundles of before
     assert plain.manifest.space == f'plain@{plain.manifest.weights_sha256[:12]}'
 
 

@@ -277,6 +277,26 @@ def test_a_teacher_that_waits_for_another_mode_is_said_to(make_node, capfd):
         assert node_status(node)[:2] == (0, 'tracking 1 camera(s) with small')
 
 
+def test_a_teacher_that_failed_is_no_warning_where_nobody_wants_it(make_node, trouble):
+    """What would be wrong with it is said beside; another mode makes a warning of it."""
+
+    def fail():
+        raise MemoryError('no room')
+
+    trouble(fail)
+    node = make_node(mode='off', retry_s=60.0)
+    assert node.trigger_configure() == SUCCESS
+    assert node.trigger_activate() == SUCCESS
+    Stream(node).step()
+    with a_camera(node):
+        level, message, values = node_status(node)
+        assert (level, values['teacher_state']) == (0, 'failed')
+        assert 'teacher large would not help (teacher failed: MemoryError: no room' in message
+        node.set_parameters([Parameter('keyframe.mode', value='fixed')])
+        level, message, _ = node_status(node)
+    assert level == 1 and message.startswith('teacher failed: MemoryError: no room')
+
+
 def test_off_is_a_word_in_a_parameter_file(make_node):
     node = make_node(mode=False)  # what YAML makes of it
     assert node.get_parameter('keyframe.mode').value == 'off'

@@ -11,6 +11,9 @@ A member is a module with
     forward(feature: Tensor, prior: Tensor) -> Mapping[str, Tensor]
         (B, C, h, w) and (B, prior_planes, h, w) to the input of each head, by its name
 
+    untold(feature: Tensor) -> Mapping[str, Tensor]
+        what `forward` makes of a prior of zeros, where it can be had for less
+
 `FUSIONS` names them.
 """
 

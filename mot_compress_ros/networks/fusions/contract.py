@@ -14,6 +14,7 @@ class Fusion(nn.Module, ABC):
     @abstractmethod
     def __init__(self, *, channels: int, n_class: int) -> None:
         super().__init__()
+        self.n_class = n_class
 
     @staticmethod
     @abstractmethod
@@ -24,6 +25,13 @@ class Fusion(nn.Module, ABC):
     @abstractmethod
     def extra_channels(n_class: int) -> Mapping[str, int]:
         """Channels that the input of a head has beside those of the feature, by head."""
+
+    def untold(self, feature: Tensor) -> Mapping[str, Tensor]:
+        """The same as `forward` makes of a prior of zeros."""
+        batch, _, h, w = feature.shape
+        planes = self.prior_planes(self.n_class)
+        inputs: Mapping[str, Tensor] = self(feature, feature.new_zeros(batch, planes, h, w))
+        return inputs
 
     @abstractmethod
     def forward(self, feature: Tensor, prior: Tensor) -> Mapping[str, Tensor]:

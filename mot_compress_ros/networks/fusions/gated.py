@@ -49,6 +49,10 @@ class Gate(Fusion):
         """None: the feature keeps its size."""
         return {}
 
+    def untold(self, feature: Tensor) -> Mapping[str, Tensor]:
+        """The feature as it is, which costs nothing."""
+        return dict.fromkeys(HEADS, feature)
+
     def forward(self, feature: Tensor, prior: Tensor) -> Mapping[str, Tensor]:
         """The changed feature for all heads."""
         seen = self.look(prior)  # (B, HIDDEN, h, w)

@@ -86,6 +86,17 @@ def test_another_fusion_is_another_network(tmp_path):
         start(tmp_path / 'old')
 
 
+def test_a_gate_may_be_left_behind(tmp_path):
+    """Told nothing, the network with the gate is the one without it."""
+    old = write(tmp_path / 'old', fusion='gated')
+    network = start(tmp_path / 'old')
+    assert not [key for key in network.state_dict() if key.startswith('fusion.')]
+    images = torch.rand(1, 3, 64, 96)
+    with torch.inference_mode():
+        expected, maps = old.eval()(images), network.eval()(images)
+    assert all(torch.equal(maps[name], expected[name]) for name in expected)
+
+
 def test_pivots_of_other_identities_start_fresh(tmp_path):
     old = write(tmp_path / 'old', pivots=5)
     same, other = start(tmp_path / 'old', pivots=5), start(tmp_path / 'old', pivots=7)

@@ -70,6 +70,7 @@ def tiny(tmp_path_factory):
         network |= {'head_channels': 8, 'embedding_dim': 8}
         network['width'] /= 4
     content['length'] = {stage: {'steps': 2} for stage in content['length']}
+    content['longer'] = {}
     content['recipe']['train'] |= {'batch_size': 2, 'warmup_steps': 0, 'precision': 'fp32'}
     path = tmp_path_factory.mktemp('preset') / 'tiny.yaml'
     path.write_text(yaml.safe_dump(content))

@@ -199,6 +199,18 @@ def test_steps_come_from_epochs_or_steps_and_the_share_of_them():
     assert full.steps('whole', images=1200) == 35 * 1200 // 12
     assert small.steps('base', images=1200) == small.length['base']['steps']
     assert small.steps('base', images=7, share=0.1) == small.length['base']['steps'] // 10
+    whole = small.length['whole']['steps']
+    assert small.steps('whole', images=7, network='yolov5') == whole
+    assert small.steps('whole', images=7, network='dla34') == small.longer['dla34'] * whole
+
+
+@pytest.mark.parametrize('longer', [{'dla3': 2}, {'dla34': 0}])
+def test_a_factor_that_fits_no_network_is_refused(longer, tmp_path):
+    content = yaml.safe_load(PRESETS['small'].read_text()) | {'longer': longer}
+    path = tmp_path / 'sizes.yaml'
+    path.write_text(yaml.safe_dump(content))
+    with pytest.raises(InvalidOptionError, match='longer: expected factors above 0'):
+        read_preset(str(path))
 
 
 def test_a_preset_with_a_missing_key_is_refused(tmp_path):
@@ -287,7 +299,7 @@ def test_our_own_parts_are_judged_apart_from_the_papers():
     verdicts = judge(claims_of([BEYOND, '2']), results, resamples=0)
     text = all_tables([BEYOND, '2'], results, verdicts)
     theirs = sum(v.claim.table == '2' for v in verdicts)
-    assert '6 of these 10 differences are above 0.' in text
+    assert '3 of these 5 differences are above 0.' in text
     assert f'0 of {theirs} signs' in text
     header = paper_table(BEYOND, results).splitlines()[0]
     assert 'paper' not in header and header.count('MOTA') == 1
