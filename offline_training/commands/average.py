@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
         embedding_space='',
         calibrated_from='',
         teacher={},
-        graphs={},
+        graphs=(),
         metrics={},
         training={
             'command': command_line(),

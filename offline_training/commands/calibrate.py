@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
         name=args.output.resolve().name,
         embedding_space=bundle.manifest.space,  # its embeddings are what they were
         calibrated_from=bundle.manifest.calibrated_from or bundle.manifest.weights_sha256,
-        graphs={},  # exported ones have the old scores
+        graphs=(),  # exported ones have the old scores
         metrics={},
         training={
             **bundle.manifest.training,
