@@ -28,6 +28,7 @@ COMMANDS = {
     'calibrate': 'offline_training.commands.calibrate',
     'sizes': 'offline_training.commands.sizes',
     'prune': 'offline_training.commands.prune',
+    'compress': 'offline_training.commands.compress',
     'quantize': 'offline_training.commands.quantize',
     'replay': 'offline_training.commands.replay_many',
     'results': 'offline_training.commands.results',

@@ -2,7 +2,8 @@
 
 One camera, batch 1, every frame through `Pipeline.step`: letterbox, network, decode and tracker;
 no image decoding and no ROS. Frames are rendered before the clock starts. A contestant is a model
-alone, or `STUDENT+TEACHER@K`: the teacher on every K-th frame, the student on the others.
+alone, or `STUDENT+TEACHER@K`: the teacher on every K-th frame, the student on the others. The
+student may name its runtime and number format: `STUDENT:openvino:int8`.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--models',
         nargs='+',
         metavar='MODEL',
-        help='contestants: a bundle, or STUDENT+TEACHER@K (default: every bundle in models/)',
+        help='contestants: a bundle, or STUDENT+TEACHER@K (default: every bundle in models/); the '
+        'student may be STUDENT:RUNTIME or STUDENT:RUNTIME:PRECISION',
     )
     parser.add_argument('--size', default='1088x608', help="the networks' input, WxH")
     parser.add_argument('--source-size', default='1280x720', help='camera image, WxH')
@@ -72,32 +74,45 @@ def run(args: argparse.Namespace) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Contestant:
-    """`interval` is 0 where there is no teacher."""
+    """`interval` is 0 where there is no teacher; '' is the runtime, or precision, of all."""
 
     student: str
     teacher: str = ''
     interval: int = 0
+    backend: str = ''
+    precision: str = ''
 
     @property
     def label(self) -> str:
         """Names without folders."""
-        student = Path(self.student).name
+        words = (Path(self.student).name, self.backend, self.precision)
+        student = ':'.join(word for word in words if word)
         return f'{student}+{Path(self.teacher).name}@{self.interval}' if self.teacher else student
 
 
 def parse_contestant(text: str) -> Contestant:
-    """`student`, or `student+teacher@6`.
+    """`student`, or `student+teacher@6`; the student with its runtime as `student:openvino:int8`.
 
     Raises:
         InvalidOptionError: it is neither.
     """
-    student, plus, rest = text.partition('+')
+    first, plus, rest = text.partition('+')
+    student, *runtime = first.split(':')
     teacher, at, interval = rest.rpartition('@')
-    if not plus:
-        return Contestant(student=text)
-    if not (student and teacher and at and interval.isdigit() and int(interval) > 0):
-        raise InvalidOptionError(f'--models {text}: expected MODEL or STUDENT+TEACHER@K')
-    return Contestant(student=student, teacher=teacher, interval=int(interval))
+    whole = teacher and at and interval.isdigit() and int(interval) > 0
+    if not student or len(runtime) > 2 or (plus and not whole):
+        raise InvalidOptionError(
+            f'--models {text}: expected MODEL or STUDENT+TEACHER@K, where the first may be '
+            'MODEL:RUNTIME:PRECISION'
+        )
+    backend, precision = [*runtime, '', ''][:2]
+    return Contestant(
+        student=student,
+        teacher=teacher,
+        interval=int(interval) if plus else 0,
+        backend=backend,
+        precision=precision,
+    )
 
 
 def measure(args: argparse.Namespace) -> dict[str, object]:
@@ -165,17 +180,23 @@ def open_pipeline(
         runtime=runtime, keyframe=KeyframeConfig(interval=max(contestant.interval, 1))
     )
 
-    def detector(name: str) -> Detector:
+    own = replace(
+        runtime,
+        backend=contestant.backend or runtime.backend,
+        precision=contestant.precision or runtime.precision,
+    )
+
+    def detector(name: str, options: BackendOptions) -> Detector:
         bundle = load_bundle(name)
         manifest = replace(bundle.manifest, input_size_wh=size_wh)
         return build_detector(
-            replace(bundle, manifest=manifest), options=runtime, decode=config.decode
+            replace(bundle, manifest=manifest), options=options, decode=config.decode
         )
 
-    teacher = detector(contestant.teacher) if contestant.teacher else None
+    teacher = detector(contestant.teacher, runtime) if contestant.teacher else None
     pipeline = Pipeline(
         cameras=[CAMERA],
-        student=detector(contestant.student),
+        student=detector(contestant.student, own),
         teacher=simulated_teacher(teacher, config.keyframe) if teacher else None,
         config=config,
         health=Health(window=args.frames),

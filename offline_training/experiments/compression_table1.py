@@ -45,9 +45,9 @@ from offline_training.experiments.compression_tables import (
     markdown_table,
     Row,
 )
-from offline_training.experiments.compression_work import needed, Place, Step, Study
 from offline_training.quantization.eager import quantize_eager, without_batch_norm
 from offline_training.report_files import write_report
+from offline_training.studies import needed, Place, Step, Study
 
 WEIGHTS_FILE = 'weights.safetensors'
 _CALIBRATED, _AT_ONCE = 300, 100  # images

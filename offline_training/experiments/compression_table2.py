@@ -41,10 +41,10 @@ from offline_training.experiments.compression_tables import (
     markdown_table,
     Row,
 )
-from offline_training.experiments.compression_work import needed, Place, Step, Study
 from offline_training.model_sizes import FAIRMOT_IDENTITIES, model_sizes
 from offline_training.recipes import flatten
 from offline_training.report_files import write_report
+from offline_training.studies import needed, Place, Step, Study
 from offline_training.training.interruption import TrainingInterruptedError
 
 COLUMNS = (

@@ -23,11 +23,11 @@ from offline_training.experiments.compression_tables import (
     markdown_table,
     Row,
 )
-from offline_training.experiments.compression_work import needed, Place, Step, Study
 from offline_training.ssd.detection import mean_average_precision
 from offline_training.ssd.images import read_boxed
 from offline_training.ssd.networks import build_detector, SsdNet, SsdOptions
 from offline_training.ssd.training import DetectorOptions, train_detector
+from offline_training.studies import needed, Place, Step, Study
 
 WEIGHTS_FILE = 'weights.safetensors'
 COLUMNS = (
