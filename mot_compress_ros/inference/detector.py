@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mot_compress_ros.datatypes import Detections, Frame
 from mot_compress_ros.health import Health
-from mot_compress_ros.inference.backends import Accelerated, Backend
+from mot_compress_ros.inference.backends import Accelerated, Backend, Explained
 from mot_compress_ros.inference.checkpoint import ModelManifest
 from mot_compress_ros.inference.decode import decode, DecodeConfig
 from mot_compress_ros.inference.prior import Prior
@@ -59,6 +59,11 @@ class Detector:
     def takes_prior(self) -> bool:
         """Whether the network looks at what it is told beside the image."""
         return self.backend.prior_planes > 0
+
+    @property
+    def backend_reason(self) -> str:
+        """Why this runtime and no other, in one line; '' where it was named."""
+        return self.backend.reason if isinstance(self.backend, Explained) else ''
 
     def warm_up(self) -> None:
         """Evaluate a grey image, told and untold, so that no frame pays for lazy set-up."""

@@ -159,6 +159,7 @@ def _session_values(session: TrackingSession) -> dict[str, object]:
         'model': pipeline.student.name,
         'model_sha256': pipeline.student.manifest.weights_sha256,
         'backend': pipeline.student.backend.name,
+        'backend_reason': pipeline.student.backend_reason,
         'session': session.identity,
         'cameras': ', '.join(session.ports),
         **_teacher_values(session),

@@ -87,6 +87,8 @@ class MotTrackerNode(LifecycleNode):
         self.get_logger().info(
             f'configured: {student.name} on {student.backend.name}{beside}{unused}'
         )
+        if student.backend_reason:
+            self.get_logger().info(f'backend: {student.backend_reason}')
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:

@@ -63,14 +63,14 @@ def guard_parameters(node: Node, *, is_configured: Callable[[], bool]) -> None:
 
 
 def _as_meant(parameters: Sequence[Parameter]) -> list[Parameter]:
-    """The same, with `off` where YAML, of files and of `ros2 param set`, has made false of it."""
+    """The same, with `on` and `off` where YAML, of files and `ros2 param set`, made bools of them."""
     known = parameter_options()
-    return [
-        Parameter(p.name, value='off')
-        if p.value is False and p.name in known and 'off' in known[p.name].choices
-        else p
-        for p in parameters
-    ]
+    meant = []
+    for p in parameters:
+        word = {True: 'on', False: 'off'}.get(p.value) if isinstance(p.value, bool) else None
+        is_word = p.name in known and word in known[p.name].choices
+        meant.append(Parameter(p.name, value=word) if is_word else p)
+    return meant
 
 
 def _refuse_unknown(node: Node, given: Mapping[str, Parameter]) -> None:

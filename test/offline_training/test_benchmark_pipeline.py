@@ -92,7 +92,11 @@ def test_contestants():
     pair = parse_contestant('models/small+models/big@6')
     assert pair == Contestant(student='models/small', teacher='models/big', interval=6)
     assert pair.label == 'small+big@6'
-    for wrong in ('small+big', 'small+big@0', 'small+@3', '+big@3', 'small+big@x'):
+    fast = parse_contestant('models/small:openvino:int8+models/big@6')
+    assert (fast.student, fast.backend, fast.precision) == ('models/small', 'openvino', 'int8')
+    assert (fast.teacher, fast.label) == ('models/big', 'small:openvino:int8+big@6')
+    assert parse_contestant('small:auto').backend == 'auto'
+    for wrong in ('small+big', ':openvino', 'small:a:b:c', 'small+big@0', 'small+@3', '+big@3', 'small+big@x'):
         with pytest.raises(InvalidOptionError, match=r'STUDENT\+TEACHER@K'):
             parse_contestant(wrong)
 

@@ -302,6 +302,11 @@ def test_off_is_a_word_in_a_parameter_file(make_node):
     assert node.get_parameter('keyframe.mode').value == 'off'
 
 
+def test_on_is_one_too(make_node, parameters):
+    parameters['runtime.sparse_heads'] = True
+    assert make_node().get_parameter('runtime.sparse_heads').value == 'on'
+
+
 def test_the_source_is_put_together_only_while_somebody_listens(make_node, monkeypatch):
     made = []
     monkeypatch.setattr(camera_port, 'to_message', partial(_note, made, camera_port.to_message))
