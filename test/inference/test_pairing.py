@@ -122,7 +122,9 @@ def test_what_a_bundle_says_of_its_teacher_comes_back(tmp_path):
     assert bundle.manifest.space == build_detector(bundle).embedding_space == TEACHER.space
     _, plain = write(tmp_path / 'plain')
     content = json.loads((tmp_path / 'plain' / 'model.json').read_text())
-    assert not {'teacher', 'embedding_space', 'calibrated_from'} & set(content)  # as bundles of before
+    assert not {'teacher', 'embedding_space', 'calibrated_from'} & set(
+        content
+    )  # as bundles of before
     assert plain.manifest.space == f'plain@{plain.manifest.weights_sha256[:12]}'
 
 
