@@ -142,6 +142,20 @@ class Pipeline:
             self._report(looks, lap)
             return [self._answer(f, a) for f, a in zip(frames, arrivals, strict=True)]
 
+    @property
+    def awaits_teacher(self) -> bool:
+        """Whether a teacher beside is at work, so that `catch_up` may find something soon."""
+        return self.teacher is not None and self.schedule.beside and self.teacher.working
+
+    def catch_up(self) -> None:
+        """Take in what a teacher beside has found by now.
+
+        `step` does so too. Where frames leave time between them, no frame then has to wait for it.
+        """
+        for answer in self.teacher.answers() if self.teacher is not None else ():
+            with self.health.stage('late_result'):
+                self._take_in(answer)
+
     def reset(self, camera: str) -> None:
         """Forget the tracks of `camera`; ids go on."""
         self._streams[camera].forget()
@@ -244,9 +258,7 @@ class Pipeline:
         # Not the stamps themselves: cameras may have clocks of their own.
         for frame in frames:
             self.teacher.tell(self.schedule.ledger.now_ns(frame.camera, frame.stamp_ns))
-        for answer in self.teacher.answers():
-            with self.health.stage('late_result'):
-                self._take_in(answer)
+        self.catch_up()
 
     def _take_in(self, answer: Answer) -> None:
         self.health.record_ms('teacher', answer.duration_ms)

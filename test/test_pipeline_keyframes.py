@@ -102,6 +102,34 @@ def test_beside_the_old_way_a_late_result_alone_shows_nothing_dim(pair):
     assert not any(shown(made(pair, mode='async', teacher_ms=100.0, update='off'), 30))
 
 
+def test_between_frames_a_result_is_taken_in_as_it_comes(pair):
+    """The next frame finds it done; one that comes while nobody looks is still found by `step`."""
+    pipeline = made(pair, live=True, mode='async', worker='thread')
+    pipeline.warm_up()
+    assert not pipeline.awaits_teacher
+    pipeline.catch_up()  # finds nothing
+    for index in range(3):
+        pipeline.step([frame(index, walker(index, BRIGHT))])
+        assert pipeline.awaits_teacher
+        end_s = time.monotonic() + 10
+        while pipeline.awaits_teacher and time.monotonic() < end_s:
+            pipeline.catch_up()
+        assert pipeline.health.counters()['late_results'] == index + 1
+    samples = len(pipeline.health.samples_ms('late_result'))
+    pipeline.step([frame(3, walker(3, BRIGHT))])
+    assert len(pipeline.health.samples_ms('late_result')) in (samples, samples + 1)
+    pipeline.close()
+
+
+def test_nobody_waits_for_a_teacher_that_works_in_turn(pair):
+    pipeline = made(pair, mode='fixed', interval=2)
+    pipeline.step([frame(0, walker(0, BRIGHT))])
+    assert not pipeline.awaits_teacher
+    assert not build_pipeline(
+        cameras=['camera'], config=PipelineConfig(), model=pair['model'], teacher=''
+    ).awaits_teacher
+
+
 def test_a_late_result_of_before_a_reset_is_refused(pair):
     pipeline = made(pair, mode='async', teacher_ms=100.0)
     for index in range(3):

@@ -112,6 +112,14 @@ class Teacher:
         self._attend()
         return self.state is TeacherState.READY and self._worker.state is WorkerState.IDLE
 
+    @property
+    def working(self) -> bool:
+        """Whether it looks at a frame, or has an answer that nobody has taken."""
+        self._attend()
+        return bool(self._good) or (
+            self.state is TeacherState.READY and self._worker.state is WorkerState.WORKING
+        )
+
     def look(self, frames: Sequence[Frame]) -> list[Observation] | None:
         """What it makes of frames, for a caller who waits: `timeout_s` for each at most.
 

@@ -55,11 +55,11 @@ class Mailbox(Generic[T]):
             self._changed.notify()
             return Put.REPLACED if replaced else Put.KEPT
 
-    def take(self) -> dict[str, T]:
+    def take(self, *, timeout_s: float | None = None) -> dict[str, T] | None:
         """Wait for messages and take all that wait, in the order of the cameras.
 
         Every camera with a message is in each batch, so none can be starved by a faster one.
-        An empty batch says that the mailbox was closed.
+        An empty batch says that the mailbox was closed, None that nothing came in time.
         """
         with self._changed:
             while self._is_open:
@@ -67,5 +67,6 @@ class Mailbox(Generic[T]):
                 if batch:
                     self._slots = dict.fromkeys(self._slots)
                     return batch
-                self._changed.wait()
+                if not self._changed.wait(timeout_s):
+                    return None
             return {}

@@ -37,6 +37,9 @@ class Received:
     arrival_s: float
 
 
+_LOOK_EVERY_S = 0.005  # between frames, for a result of a teacher beside
+
+
 class TrackingSession:
     """A loaded, warm pipeline connected to its topics; the gate is closed until `start`.
 
@@ -190,12 +193,19 @@ class TrackingSession:
             self._drop(camera)
 
     def _run(self) -> None:
-        while batch := self._mailbox.take():
+        while (batch := self._mailbox.take(timeout_s=self._pause_s())) != {}:
             try:
-                self._work(batch)
+                if batch is None:
+                    self.pipeline.catch_up()
+                else:
+                    self._work(batch)
             except Exception as error:  # a dead worker would look like a silent camera
-                for camera in batch:
+                for camera in batch or self.ports:
                     self._fail(camera, f'{type(error).__name__}: {error}')
+
+    def _pause_s(self) -> float | None:
+        """How long to wait for a frame at most: a result of the teacher is used as it comes."""
+        return _LOOK_EVERY_S if self.pipeline.awaits_teacher else None
 
     def _work(self, batch: dict[str, Received]) -> None:
         """Track the newest message of each camera that has one."""

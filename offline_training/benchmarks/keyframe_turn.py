@@ -18,6 +18,7 @@ from mot_compress_ros.pipeline import Pipeline
 PERCENTILES = (50, 95, 99)
 STEP = 'step_ms'  # of each measured frame
 _DRAIN_S = 30.0
+_LOOK_EVERY_S = 0.005  # between frames, as the node does
 _LATE = 'late_results'
 
 
@@ -43,12 +44,14 @@ class Turn:
         steps: that were made; the other frames were dropped.
         late_ms: from the step that gave a frame to a teacher beside, to that of its result.
         late_frames: the same in frames of the camera.
+        heard: late results until the latest step.
     """
 
     frames: int
     steps: list[Step] = field(default_factory=list)
     late_ms: list[float] = field(default_factory=list)
     late_frames: list[int] = field(default_factory=list)
+    heard: int = 0
 
 
 def play_turn(
@@ -74,9 +77,10 @@ def play_turn(
     begin_s = time.perf_counter()
     while index < len(frames):
         if fps:
-            index = _newest(index, len(frames), begin_s, fps)
+            index = _newest(pipeline, index, len(frames), begin_s, fps)
         if index >= warm_up and not turn.steps:
             pipeline.health.clear()
+            turn.heard = 0
         _step(pipeline, frames[index], camera, turn, given, begin_s, measured=index >= warm_up)
         index += 1
     if teacher and teacher.failures > failures:
@@ -84,11 +88,14 @@ def play_turn(
     return _summary(pipeline, turn, seconds=time.perf_counter() - begin_s)
 
 
-def _newest(index: int, n_frames: int, begin_s: float, fps: float) -> int:
-    """Wait for frame `index`, and return the newest one that is there."""
-    wait_s = begin_s + index / fps - time.perf_counter()
-    if wait_s > 0:
-        time.sleep(wait_s)
+def _newest(pipeline: Pipeline, index: int, n_frames: int, begin_s: float, fps: float) -> int:
+    """Wait for frame `index` as the live node does, and return the newest one that is there."""
+    while (wait_s := begin_s + index / fps - time.perf_counter()) > 0:
+        if pipeline.awaits_teacher and wait_s > _LOOK_EVERY_S:
+            time.sleep(_LOOK_EVERY_S)
+            pipeline.catch_up()
+        else:
+            time.sleep(wait_s)
     there = math.floor((time.perf_counter() - begin_s) * fps)
     return min(max(index, there), n_frames - 1)
 
@@ -105,11 +112,12 @@ def _step(
 ) -> None:
     """One step, and which late result it used."""
     record, index = pipeline.schedule.ledger.of(camera), frame.frame_index
-    in_work, heard = record.keyframe_ns, pipeline.health.counters().get(_LATE, 0)
+    in_work = record.keyframe_ns
     begun_s = time.perf_counter() - begin_s
     pipeline.step([frame])
     took_ms = 1e3 * (time.perf_counter() - begin_s - begun_s)
-    if pipeline.health.counters().get(_LATE, 0) > heard and in_work in given and measured:
+    heard, turn.heard = turn.heard, pipeline.health.counters().get(_LATE, 0)
+    if turn.heard > heard and in_work in given and measured:
         since, since_s = given[in_work]
         turn.late_ms.append(1e3 * (begun_s - since_s))
         turn.late_frames.append(index - since)

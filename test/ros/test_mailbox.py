@@ -45,6 +45,15 @@ def test_nothing_from_before_a_pause_is_left_and_closing_names_what_is_thrown_aw
     assert mailbox.take() == {'front': 'new'}
 
 
+def test_take_says_that_nothing_came_in_time():
+    mailbox = opened('front')
+    assert mailbox.take(timeout_s=0.01) is None
+    mailbox.put('front', 1)
+    assert mailbox.take(timeout_s=0.01) == {'front': 1}
+    mailbox.close()
+    assert mailbox.take(timeout_s=0.01) == {}, 'closed, which is something else'
+
+
 def test_take_waits_for_a_message_and_close_wakes_it():
     mailbox = opened('front')
     batches = []
