@@ -26,7 +26,7 @@ unexport _ROS_WHEELS_BOOTSTRAP_COMPLETE
 export RMW_IMPLEMENTATION := rmw_fastrtps_cpp
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-REQUIREMENTS := $(addprefix requirements/,$(ROS_DISTRO).txt build.txt base.txt train.txt ray.txt dev.txt)
+REQUIREMENTS := $(addprefix requirements/,$(ROS_DISTRO).txt build.txt base.txt runtimes.txt train.txt ray.txt dev.txt)
 # What those ask for in turn; `make lock` writes it.
 LOCKED := requirements/locked-$(ROS_DISTRO).txt requirements/locked.txt
 KEY := $(shell cat requirements/*.txt | cksum | cut -d' ' -f1)

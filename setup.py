@@ -49,7 +49,11 @@ setup(
     ],
     install_requires=['setuptools'],
     zip_safe=False,
-    extras_require={'test': ['pytest'], 'ray': pins('ray.txt')},
+    extras_require={
+        'test': ['pytest'],
+        'ray': pins('ray.txt'),
+        'runtimes': pins('runtimes.txt'),
+    },
     entry_points={
         'console_scripts': [
             f'mot_tracker = {PACKAGE}.ros.node:main',

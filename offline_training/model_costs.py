@@ -18,6 +18,7 @@ from torch import nn, Tensor
 
 from mot_compress_ros.errors import InputError
 from mot_compress_ros.networks.deformable import DeformConv2d
+from mot_compress_ros.preprocess import STRIDE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,12 +99,25 @@ def count_costs(network: nn.Module, *, size_wh: tuple[int, int]) -> ModelCosts:
             module.register_forward_hook(_counter(name, macs))
     width, height = size_wh
     with torch.no_grad():
-        shadow(torch.zeros(1, 3, height, width, device='meta'))
+        images = torch.zeros(1, 3, height, width, device='meta')
+        shadow(images, *empty_prior(shadow, images))
     modules = tuple(
         ModuleCost(name=name, kind=kind, parameters=count, macs=macs.get(name, 0))
         for name, (kind, count) in parameters.items()
     )
     return ModelCosts(size_wh=size_wh, modules=modules)
+
+
+def empty_prior(network: nn.Module, images: Tensor) -> tuple[Tensor, ...]:
+    """The argument beside `images` (B, 3, H, W) of a network that takes a prior; () of others.
+
+    Told nothing, such a network leaves its fusion out.
+    """
+    planes = getattr(network, 'prior_planes', 0)
+    if not planes:
+        return ()
+    batch, _, height, width = images.shape
+    return (images.new_zeros(batch, planes, height // STRIDE, width // STRIDE),)
 
 
 def _own_parameters(network: nn.Module) -> dict[str, tuple[str, int]]:

@@ -187,7 +187,10 @@ def test_nothing_is_printed() -> None:
 
 
 def test_pins_are_exact_and_agree() -> None:
-    asked = pins('base.txt', 'train.txt', 'no-deps.txt', 'dev.txt', 'build.txt', 'no-rosdep.txt')
+    asked = pins(
+        *('base.txt', 'runtimes.txt', 'train.txt', 'no-deps.txt', 'dev.txt', 'build.txt'),
+        'no-rosdep.txt',
+    )
     locked = pins('locked.txt')
     assert {name: locked.get(name) for name in asked} == asked
     for distro in ('jazzy', 'kilted'):
@@ -200,8 +203,8 @@ def test_pins_are_exact_and_agree() -> None:
 @pytest.mark.parametrize(
     ('package', 'files'),
     [
-        ('mot_compress_ros', ['base.txt']),
-        ('offline_training', ['base.txt', 'train.txt', 'no-deps.txt', 'ray.txt']),
+        ('mot_compress_ros', ['base.txt', 'runtimes.txt']),
+        ('offline_training', ['base.txt', 'runtimes.txt', 'train.txt', 'no-deps.txt', 'ray.txt']),
     ],
 )
 def test_every_package_that_is_imported_is_pinned(package: str, files: list[str]) -> None:

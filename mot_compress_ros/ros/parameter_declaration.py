@@ -63,7 +63,7 @@ def guard_parameters(node: Node, *, is_configured: Callable[[], bool]) -> None:
 
 
 def _as_meant(parameters: Sequence[Parameter]) -> list[Parameter]:
-    """The same, with `on` and `off` where YAML, of files and `ros2 param set`, made bools of them."""
+    """The same, with `on` and `off` where YAML, of files or `ros2 param set`, made bools."""
     known = parameter_options()
     meant = []
     for p in parameters:

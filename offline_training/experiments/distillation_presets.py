@@ -71,6 +71,7 @@ def read_preset(name: str) -> DistillationPreset:
         sequences=content['sequences'],
         networks=content['networks'],
         length=content['length'],
+        longer={},
         recipe=flatten(content['recipe']),
         more=flatten(content['more']),
         attention={},

@@ -18,6 +18,7 @@ from torch import nn, Tensor
 
 from mot_compress_ros.networks.deformable import DeformConv2d, KERNEL
 from mot_compress_ros.networks.resize import sizable, tied
+from offline_training.model_costs import empty_prior
 
 IN, OUT, BOTH = 'in', 'out', 'both'
 # The tensors of a layer and the dimension of each that counts channels in, channels out, or those
@@ -124,8 +125,11 @@ def _traceable(network: nn.Module) -> nn.Module:
 
 
 def _answers(network: nn.Module, images: Tensor) -> list[Tensor]:
-    """What the network gives, one or several tensors, as a list."""
-    given: Any = network(images)
+    """What the network gives, one or several tensors, as a list.
+
+    A network that takes a prior is told one, as channels go through its fusion too.
+    """
+    given: Any = network(images, *empty_prior(network, images))
     if isinstance(given, Mapping):
         return list(given.values())
     return [given] if isinstance(given, Tensor) else list(given)

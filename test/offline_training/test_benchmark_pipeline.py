@@ -96,7 +96,15 @@ def test_contestants():
     assert (fast.student, fast.backend, fast.precision) == ('models/small', 'openvino', 'int8')
     assert (fast.teacher, fast.label) == ('models/big', 'small:openvino:int8+big@6')
     assert parse_contestant('small:auto').backend == 'auto'
-    for wrong in ('small+big', ':openvino', 'small:a:b:c', 'small+big@0', 'small+@3', '+big@3', 'small+big@x'):
+    for wrong in (
+        'small+big',
+        ':openvino',
+        'small:a:b:c',
+        'small+big@0',
+        'small+@3',
+        '+big@3',
+        'small+big@x',
+    ):
         with pytest.raises(InvalidOptionError, match=r'STUDENT\+TEACHER@K'):
             parse_contestant(wrong)
 

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+import shutil
 import textwrap
 
 import pytest
@@ -92,7 +93,7 @@ def test_every_command_has_words_that_it_understands(tmp_path, write_tiny_bundle
         'train': {'recipe': 'r.yaml', 'set': {'train.steps': 1}},
         'prune': {'target': 'macs=0.5'},
         'quantize': {'calibration': ['c'], 'method': 'qat'},
-        'calibrate': {'like': 'other'},
+        'calibrate': {'like': 'other', 'data': ['sets/a']},
         'export': {'engines': ['onnx']},
         'verify': {'images': 2},
     }
@@ -111,7 +112,21 @@ def test_every_command_has_words_that_it_understands(tmp_path, write_tiny_bundle
 
 
 @pytest.fixture
-def recipe_of(tmp_path, write_tiny_bundle, painted_sequence):
+def labelled_clip(tmp_path, painted_sequence):
+    """The painted clip with the boxes of its pedestrian and its car."""
+    folder = tmp_path / 'clip' / 'painted'
+    shutil.copytree(painted_sequence, folder)
+    (folder / 'gt').mkdir()
+    rows = []
+    for index in range(len(list((folder / 'img1').iterdir()))):
+        rows.append(f'{index + 1},1,{11 + 8 * index},121,48,32,1,3,1')
+        rows.append(f'{index + 1},2,{281 - 4 * index},41,16,48,1,1,1')
+    (folder / 'gt' / 'gt.txt').write_text('\n'.join(rows) + '\n')
+    return folder
+
+
+@pytest.fixture
+def recipe_of(tmp_path, write_tiny_bundle, labelled_clip):
     """Writes a recipe that halves a tiny network and makes a graph of it."""
     model = write_tiny_bundle(tmp_path / 'tiny')
 
@@ -128,7 +143,7 @@ def recipe_of(tmp_path, write_tiny_bundle, painted_sequence):
                 },
                 {'name': 'checked', 'command': 'verify'},
             ],
-            'scores': {'data': [str(painted_sequence)]},
+            'scores': {'data': [str(labelled_clip)]},
             'speed': {'size': '96x64', 'frames': 3, 'repeats': 1},
         }
         path = tmp_path / 'recipe.yaml'
