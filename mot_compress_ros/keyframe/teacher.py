@@ -115,10 +115,10 @@ class Teacher:
     @property
     def working(self) -> bool:
         """Whether it looks at a frame, or has an answer that nobody has taken."""
+        # Read first: a worker that ends in between has its answer fetched, and is not called idle.
+        was_working = self._worker.state is WorkerState.WORKING
         self._attend()
-        return bool(self._good) or (
-            self.state is TeacherState.READY and self._worker.state is WorkerState.WORKING
-        )
+        return bool(self._good) or (self.state is TeacherState.READY and was_working)
 
     def look(self, frames: Sequence[Frame]) -> list[Observation] | None:
         """What it makes of frames, for a caller who waits: `timeout_s` for each at most.
