@@ -4,6 +4,8 @@ from dataclasses import replace
 import json
 
 import numpy as np
+import openvino as ov
+from openvino import opset13 as operators
 import pytest
 import torch
 
@@ -12,9 +14,10 @@ from mot_compress_ros.errors import BundleError, InvalidOptionError
 from mot_compress_ros.inference import BackendOptions, build_detector, DecodeConfig, load_bundle
 from mot_compress_ros.inference.backends import BACKENDS
 from mot_compress_ros.inference.backends.graph_backend import GraphBackend, split_batch
+from mot_compress_ros.inference.backends.openvino_graph import say_nothing
 from mot_compress_ros.inference.checkpoint import MANIFEST_FILE, ModelManifest, save_bundle
 from mot_compress_ros.inference.decode import find_peaks
-from mot_compress_ros.inference.graphs import graphs_of, paths_of
+from mot_compress_ros.inference.graphs import graphs_of, paths_of, read_graph
 from mot_compress_ros.networks import ArchitectureConfig, JointDetector
 from mot_compress_ros.options import to_mapping
 from offline_training.export.exporting import export_graph, Made
@@ -127,6 +130,44 @@ def test_a_student_that_is_told_says_the_same(told_student, images, runtime, hea
     assert_same(told, backend.run(images, prior), images=2)
     assert_same(untold, backend.run(images), images=2)
     assert_same(untold, backend.run(images[:1]), images=1)
+
+
+@pytest.mark.parametrize('heads', ['on', 'off'])
+def test_nothing_told_is_a_prior_of_zeros_to_the_bit(told_student, images, heads):
+    backend = graph_backend(told_student, 'openvino', heads)
+    told = backend.run(images, np.zeros((2, 5, 64, 104), np.float32))
+    _, _, ys, xs = find_peaks(told.heatmap[1], DECODE)
+    values, untold = told.gather(1, ys, xs), backend.run(images)
+    np.testing.assert_array_equal(untold.heatmap, told.heatmap)
+    np.testing.assert_array_equal(untold.gather(1, ys, xs).ltrb, values.ltrb)
+
+
+def test_nothing_told_leaves_nothing_of_the_gate(told_student):
+    """No product, no sum and no constant of it is left to be read on every frame."""
+    graph = next(g for g in graphs_of(told_student.manifest.graphs) if g.engine == 'openvino')
+    xml, weights = read_graph(told_student, graph)
+    model = ov.Core().read_model(model=xml, weights=weights)
+    count = len(model.get_ops())
+    say_nothing(model)
+    names = [node.get_friendly_name() for node in model.get_ordered_ops()]
+    assert len(names) < count
+    assert [n for n in names if 'fusion' in n or 'prior' in n] == []
+    assert [port.get_any_name() for port in model.inputs] == ['images']
+
+
+def test_what_is_told_in_another_way_becomes_a_constant():
+    """Of a concatenation (the paper's fusion) the zeros stay."""
+    image = operators.parameter([1, 2, 4, 4], np.float32, name='images')
+    prior = operators.parameter([1, 3, 4, 4], np.float32, name='prior')
+    prior.output(0).set_names({'prior'})
+    doubled = operators.multiply(operators.add(prior, np.float32(1)), np.float32(2))
+    joined = operators.concat([image, doubled], 1)
+    model = ov.Model([joined], [image, prior], 'told')
+    say_nothing(model)
+    given = np.random.default_rng(0).random((1, 2, 4, 4), np.float32)
+    (found,) = ov.compile_model(model, 'CPU')([given]).values()
+    np.testing.assert_array_equal(found[:, :2], given)
+    np.testing.assert_array_equal(found[:, 2:], 2)
 
 
 @pytest.mark.parametrize('runtime', ALL_RUNTIMES)

@@ -24,7 +24,6 @@ from mot_compress_ros.inference.backends.peak_heads import (
 )
 from mot_compress_ros.inference.checkpoint import Bundle
 from mot_compress_ros.inference.graphs import export_command, Graph, graphs_of
-from mot_compress_ros.preprocess import STRIDE
 
 T = TypeVar('T', bound=np.generic)
 Floats = NDArray[np.float32]
@@ -43,7 +42,12 @@ class Runner(Protocol):
         """Planes of its input `prior`; 0 where it has none."""
 
     def __call__(self, images_rgb: NDArray[np.uint8], prior: Floats | None) -> Maps:
-        """Evaluate the graph; `prior` is there exactly if it takes one."""
+        """Evaluate the graph.
+
+        Args:
+            images_rgb: as many as it takes.
+            prior: (b, planes, H / 4, W / 4); None where nothing is told.
+        """
 
 
 class GraphOutput:
@@ -129,9 +133,9 @@ class GraphBackend:
         latest = None if self._latest is None else self._latest()
         if latest is not None:  # somebody still holds the last output
             latest.keep()
-        n, h, w, _ = images_rgb.shape
+        n = len(images_rgb)
         sizes = list(split_batch(n, tuple(self._runners)))
-        told = self._told(prior, (n, h // STRIDE, w // STRIDE))
+        told = prior if self._prior_planes else None
         if sum(sizes) > n:
             images_rgb = _filled(images_rgb, sum(sizes))
             told = None if told is None else _filled(told, sum(sizes))
@@ -146,13 +150,6 @@ class GraphBackend:
         output = GraphOutput(parts, self._heads, self._pivots, n=n)
         self._latest = weakref.ref(output)
         return output
-
-    def _told(self, prior: Floats | None, shape: tuple[int, int, int]) -> Floats | None:
-        """The prior as the graphs take it, zeros where there is none; None for no input."""
-        if not self._prior_planes:
-            return None
-        n, h, w = shape
-        return np.zeros((n, self._prior_planes, h, w), np.float32) if prior is None else prior
 
 
 class Pivots:

@@ -99,12 +99,13 @@ class OnnxRunner:
                 f'{label}: {", ".join(foreign)}: no input or output that a graph of ours has; '
                 f'export it again'
             )
-        self._prior_planes = int(inputs['prior'].shape[1]) if 'prior' in inputs else 0
+        # What is given where nothing is told.
+        self._nothing = np.zeros(inputs['prior'].shape, np.float32) if 'prior' in inputs else None
 
     @property
     def prior_planes(self) -> int:
         """As the graph's input says."""
-        return self._prior_planes
+        return 0 if self._nothing is None else self._nothing.shape[1]
 
     def __call__(self, images_rgb: NDArray[np.uint8], prior: Floats | None) -> Maps:
         """Evaluate the graph."""
@@ -112,8 +113,9 @@ class OnnxRunner:
         given: dict[str, NDArray[np.generic]] = {
             'images': cv2.dnn.blobFromImages(list(images_rgb), scalefactor=1 / 255)
         }
-        if prior is not None:
-            given['prior'] = np.ascontiguousarray(prior, np.float32)
+        told = self._nothing if prior is None else prior
+        if told is not None:
+            given['prior'] = np.ascontiguousarray(told, np.float32)
         return dict(zip(self._names, self._session.run(self._names, given), strict=True))
 
 

@@ -1,7 +1,8 @@
 """OpenVINO on the CPU: fp32, bf16, and int8 graphs as they are.
 
 The conversion of the uint8 image to numbers in 0..1 is compiled into the graph, which saves a
-pass over the image. The performance hint is latency: all threads work on one frame.
+pass over the image. Frames of which nothing is told have a graph of their own, without the gate.
+The performance hint is latency: all threads work on one frame.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 import openvino as ov
-from openvino.preprocess import PrePostProcessor
 
 from mot_compress_ros.errors import BundleError, InvalidOptionError
 from mot_compress_ros.inference.backends import BackendOptions
@@ -23,6 +23,11 @@ from mot_compress_ros.inference.backends.graph_backend import (
     is_output,
     Maps,
     sparse_choices,
+)
+from mot_compress_ros.inference.backends.openvino_graph import (
+    prior_of,
+    say_nothing,
+    with_image_conversion,
 )
 from mot_compress_ros.inference.checkpoint import Bundle
 from mot_compress_ros.inference.graphs import Graph, read_graph
@@ -54,31 +59,42 @@ class OpenVinoBackend(GraphBackend):
         settings = _settings(core, precision, threads=options.threads)
 
         def load(graph: Graph) -> OpenVinoRunner:
-            return OpenVinoRunner(core, read_graph(bundle, graph), settings)
+            parts = read_graph(bundle, graph)
+            return OpenVinoRunner(core, parts, settings, precision=precision)
 
         super().__init__(bundle, graphs, load, f'openvino cpu {precision}')
 
 
 class OpenVinoRunner:
-    """A compiled graph.
+    """A compiled graph, and the same for frames of which nothing is told.
 
     Args:
         core: compiles it.
         parts: bytes of the `.xml` and of the `.bin` file.
         settings: of the device.
+        precision: of the graph.
     """
 
     def __init__(
-        self, core: ov.Core, parts: tuple[bytes, ...], settings: dict[str, str | int]
+        self,
+        core: ov.Core,
+        parts: tuple[bytes, ...],
+        settings: dict[str, str | int],
+        *,
+        precision: str,
     ) -> None:
         xml, weights = parts
         model = core.read_model(model=xml, weights=weights)
-        compiled = core.compile_model(_with_preprocessing(model), DEVICE, settings)
-        self._request = compiled.create_infer_request()
-        # A tensor may have further names, of operators that were taken out.
-        self._names = [_known(port.get_names(), is_output) for port in compiled.outputs]
-        inputs = {_known(port.get_names(), is_input): port for port in compiled.inputs}
-        self._prior_planes = int(inputs['prior'].shape[1]) if 'prior' in inputs else 0
+        prior = prior_of(model)
+        self._prior_planes = 0 if prior is None else int(prior.get_output_shape(0)[1])
+        values_together = precision == 'int8'
+        untold = model.clone()
+        if prior is not None:
+            say_nothing(untold)
+        self._untold = _Request(core, untold, settings, values_together=values_together)
+        self._told = self._untold
+        if prior is not None:
+            self._told = _Request(core, model, settings, values_together=values_together)
 
     @property
     def prior_planes(self) -> int:
@@ -88,10 +104,37 @@ class OpenVinoRunner:
     def __call__(self, images_rgb: NDArray[np.uint8], prior: Floats | None) -> Maps:
         """Evaluate the graph; the arrays are its own memory."""
         given: dict[str, NDArray[np.generic]] = {'images': np.ascontiguousarray(images_rgb)}
-        if prior is not None:
-            given['prior'] = np.ascontiguousarray(prior, np.float32)
+        if prior is None:
+            return self._untold(given)
+        return self._told({**given, 'prior': np.ascontiguousarray(prior, np.float32)})
+
+
+class _Request:
+    """A graph, compiled for a device."""
+
+    def __init__(
+        self,
+        core: ov.Core,
+        model: ov.Model,
+        settings: dict[str, str | int],
+        *,
+        values_together: bool,
+    ) -> None:
+        converted = with_image_conversion(model, values_together=values_together)
+        compiled = core.compile_model(converted, DEVICE, settings)
+        self._request = compiled.create_infer_request()
+        self._values_together = values_together
+        for port in compiled.inputs:
+            _known(port.get_names(), is_input)
+        # A tensor may have further names, of operators that were taken out.
+        self._names = [_known(port.get_names(), is_output) for port in compiled.outputs]
+
+    def __call__(self, given: dict[str, NDArray[np.generic]]) -> Maps:
         self._request.infer(given, share_inputs=True, share_outputs=True)
-        return {name: self._request.get_tensor(name).data for name in self._names}
+        maps = {name: self._request.get_tensor(name).data for name in self._names}
+        if self._values_together:
+            return {name: values.transpose(0, 3, 1, 2) for name, values in maps.items()}
+        return maps
 
 
 def device_type(name: str) -> str:
@@ -118,16 +161,6 @@ def _known(names: set[str], is_one: Callable[[str], bool]) -> str:
             f'export it again'
         )
     return found[0]
-
-
-def _with_preprocessing(model: ov.Model) -> ov.Model:
-    """The same graph for images (B, H, W, 3) uint8."""
-    steps = PrePostProcessor(model)
-    images = steps.input('images')
-    images.tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout('NHWC'))
-    images.model().set_layout(ov.Layout('NCHW'))
-    images.preprocess().convert_element_type(ov.Type.f32).scale(255.0)
-    return steps.build()
 
 
 def _precisions(core: ov.Core, wanted: str) -> tuple[str, ...]:
