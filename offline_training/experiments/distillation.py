@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from offline_training.experiments.distillation_work import Result
 
 HELP = "the thesis' three distillation losses, each alone, in pairs and together, beside rivals"
-PART = 'distillation tables'
+# Of a page, by whether the networks have anchors (CSTrack) or heads.
+PARTS = {False: 'distillation', True: 'distillation CSTrack'}
 CLASSES = {'pedestrian': 1, 'all': 3}  # the first so many of the product's
 
 
@@ -89,12 +90,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train, score, compare and write what is not there yet; returns the exit code."""
     from offline_training.experiments.atttrack_training import TrainingStoppedError
+    from offline_training.experiments.distillation_presets import read_preset
     from offline_training.experiments.distillation_work import planned_text, score_all, train_all
     from offline_training.marked_page import read_page
     from offline_training.report_files import check_writable
 
     check_writable(args.json)
-    page = read_page(args.update, PART) if args.update else ''
+    part = PARTS[read_preset(args.preset).anchors]
+    page = read_page(args.update, part) if args.update else ''
     site, judging = _site(args)
     say(planned_text(site))
     if args.plan:
@@ -104,7 +107,7 @@ def run(args: argparse.Namespace) -> int:
     except TrainingStoppedError as stop:
         complain(f'distillation: {stop}')
         return stop.exit_code
-    _write(args, page, site, score_all(site, judging))
+    _write(args, (page, part), site, score_all(site, judging))
     return 0
 
 
@@ -172,7 +175,9 @@ def _init(pairs: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _write(args: argparse.Namespace, page: str, site: Site, results: Mapping[str, Result]) -> None:
+def _write(
+    args: argparse.Namespace, page: tuple[str, str], site: Site, results: Mapping[str, Result]
+) -> None:
     """Print the tables, and write what was asked for."""
     from offline_training.experiments.distillation_tables import all_tables, differences
     from offline_training.marked_page import between_markers
@@ -183,7 +188,7 @@ def _write(args: argparse.Namespace, page: str, site: Site, results: Mapping[str
     say(text)
     if args.update:
         whole = f'{_origin_text(args, site)}\n\n{text}'
-        write_text(args.update, between_markers(page, PART, whole))
+        write_text(args.update, between_markers(*page, whole))
     if args.json:
         write_report(args.json, _report(args, site, results, found))
 

@@ -10,7 +10,7 @@ from mot_compress_ros.errors import InputError
 from mot_compress_ros.inference import load_bundle
 from offline_training.__main__ import main
 from offline_training.evaluation.bootstrap import BootstrapConfig
-from offline_training.experiments.distillation import PART
+from offline_training.experiments.distillation import PARTS
 from offline_training.experiments.distillation_plan import (
     ALL,
     PLAIN,
@@ -27,7 +27,7 @@ from offline_training.recipes import read_recipe
 from offline_training.synthetic import generate, SceneConfig
 from offline_training.synthetic.writers import WriteOptions, WRITERS
 
-BEGIN, END = f'<!-- {PART}: begin -->', f'<!-- {PART}: end -->'
+BEGIN, END = (f'<!-- {PARTS[False]}: {edge} -->' for edge in ('begin', 'end'))
 CHOSEN = ('responses', 'all', 'crosskd')
 
 
