@@ -45,10 +45,32 @@ def test_geometry_is_fairmots():
     assert (padded[:, 3:-4] == 0).all()
 
 
-def test_resize_is_by_area():
-    image = np.random.default_rng(0).integers(0, 256, (1216, 2176, 3), np.uint8)
+@pytest.mark.parametrize('whole', [1, 2, 3])
+def test_whole_steps_are_means_over_pixels(whole):
+    shape = (whole * SIZE[1], whole * SIZE[0], 3)
+    image = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     padded, _ = letterbox(image, size_wh=SIZE)
     assert (padded == cv2.resize(image, SIZE, interpolation=cv2.INTER_AREA)).all()
+
+
+@pytest.mark.parametrize('width', [1280, 1920, 2300, 2720, 3840])
+def test_no_line_is_lost_between_pixels(width):
+    """Thin posts far away: wherever a line of one pixel stands, it is seen in the small image."""
+    image = np.zeros((width * 9 // 16, width, 3), np.uint8)
+    image[:, 5::16] = 255
+    padded, transform = letterbox(image, size_wh=(832, 480))
+    row = padded[240, transform.left_px :, 0].astype(float)
+    lines = np.add.reduceat(row, np.round(np.arange(0, width - 16, 16) * 832 / width).astype(int))
+    assert lines[1:-1].min() > 0.3 * 255 * 832 / width
+
+
+def test_a_smooth_picture_is_resized_as_by_area():
+    y, x = np.mgrid[:1080, :1920]
+    smooth = 127 + 60 * np.sin(x / 40) + 60 * np.cos(y / 25)
+    image = np.repeat(smooth[..., None], 3, axis=2).astype(np.uint8)
+    padded, _ = letterbox(image, size_wh=(800, 450))
+    by_area = cv2.resize(image, (800, 450), interpolation=cv2.INTER_AREA)
+    assert np.abs(padded.astype(int) - by_area).max() <= 2
 
 
 @pytest.mark.parametrize('order', ['bgr', 'rgb'])

@@ -114,7 +114,7 @@ class Detector:
             images, transforms = zip(
                 *(letterbox_rgb(f, size_wh=size) for f in frames), strict=True
             )
-            batch = np.stack(images)  # (B, H, W, 3)
+            batch = images[0][None] if len(images) == 1 else np.stack(images)  # (B, H, W, 3)
             told = self.takes_prior and any(prior is not None for prior in priors)
             planes = self._planes(priors, transforms) if told else None
         with health.stage('infer'):
