@@ -1,5 +1,7 @@
 """A painted clip whose truth is known, a bundle that sees it, a tiny network, and a bag writer."""
 
+import ctypes
+
 import cv2
 import numpy as np
 import pytest
@@ -16,6 +18,24 @@ IMAGE, COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
 START_NS = 1_700_000_000_000_000_000
 STEP_NS = 100_000_000
 RED, GREEN, BLUE = (0, 0, 255), (0, 255, 0), (255, 0, 0)  # BGR: pedestrian, cyclist, vehicle
+
+
+class SignalStack(ctypes.Structure):
+    """`stack_t` of Linux."""
+
+    _fields_ = (('pointer', ctypes.c_void_p), ('flags', ctypes.c_int), ('size', ctypes.c_size_t))
+
+
+def stack_of_signals():
+    """Address and size of the stack that signal handlers of this thread run on; 0 for its own."""
+    found = SignalStack()
+    assert ctypes.CDLL(None).sigaltstack(None, ctypes.byref(found)) == 0
+    return found.pointer, found.size
+
+
+@pytest.fixture
+def signal_stack():
+    return stack_of_signals
 
 
 def painted_image(index):

@@ -41,7 +41,7 @@ TOP = frozenset({'pipeline', 'stream', 'assembly', 'command_line', 'replay'})
 KEPT_TO = {
     'torch': (f'{CORE}/networks/', f'{CORE}/inference/backends/torch_', f'{TRAINING}/'),
     'onnxruntime': (f'{CORE}/inference/backends/onnx_runtime.py', f'{TRAINING}/'),
-    'openvino': (f'{CORE}/inference/backends/openvino.py', f'{TRAINING}/'),
+    'openvino': (f'{CORE}/inference/backends/openvino', f'{TRAINING}/'),
     'tensorrt': (f'{CORE}/inference/backends/tensorrt.py', f'{TRAINING}/'),
     'trackeval': (f'{TRAINING}/',),
     'torch_pruning': (f'{TRAINING}/pruning/',),

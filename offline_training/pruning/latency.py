@@ -56,8 +56,8 @@ def torch_eager(network: JointDetector, options: LatencyOptions) -> Call:
 def openvino(network: JointDetector, options: LatencyOptions) -> Call:
     """As an OpenVINO graph on the CPU."""
     import numpy as np
-    import openvino as ov
 
+    from mot_compress_ros.inference.backends.openvino_core import shared_core
     from offline_training.export.graph_network import GraphNetwork
     from offline_training.export.openvino_engine import openvino_model
 
@@ -68,7 +68,8 @@ def openvino(network: JointDetector, options: LatencyOptions) -> Call:
     }
     if options.threads:
         settings['INFERENCE_NUM_THREADS'] = options.threads
-    request = ov.compile_model(openvino_model(graph), 'CPU', settings).create_infer_request()
+    compiled = shared_core().compile_model(openvino_model(graph), 'CPU', settings)
+    request = compiled.create_infer_request()
     draw = np.random.default_rng(0)
     inputs = [draw.random(part.shape, np.float32) for part in graph.example]
     return lambda: request.infer(inputs)

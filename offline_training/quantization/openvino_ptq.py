@@ -130,9 +130,9 @@ def compiled_for_cpu(model: Any, *, as_in_vehicle: bool = False) -> Any:
         as_in_vehicle: compute what is not in int8 in bf16 where the processor has it, as the
             node's backend does, not in float32.
     """
-    import openvino as ov
+    from mot_compress_ros.inference.backends.openvino_core import shared_core
 
-    core = ov.Core()
+    core = shared_core()
     has_bf16 = 'BF16' in core.get_property('CPU', 'OPTIMIZATION_CAPABILITIES')
     rest = 'bf16' if as_in_vehicle and has_bf16 else 'f32'
     hints = {'PERFORMANCE_HINT': 'LATENCY', 'INFERENCE_PRECISION_HINT': rest}

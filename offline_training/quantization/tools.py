@@ -18,12 +18,17 @@ _NO_REPORTS = {'CI': 'true', 'NNCF_CI': '1'}
 
 @contextmanager
 def silent_tools() -> Iterator[None]:
-    """No reports, no log lines below errors and no warnings, for as long as this lasts."""
+    """No reports, no log lines below errors and no warnings, for as long as this lasts.
+
+    NNCF compiles with OpenVINO cores of its own, see `signal_stack_kept`.
+    """
+    from mot_compress_ros.inference.backends.openvino_core import signal_stack_kept
+
     logger = logging.getLogger('nncf')
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        with _no_reports(), warnings.catch_warnings():
+        with _no_reports(), signal_stack_kept(), warnings.catch_warnings():
             warnings.simplefilter('ignore')
             yield
     finally:

@@ -14,6 +14,7 @@ from mot_compress_ros.errors import BundleError, InvalidOptionError
 from mot_compress_ros.inference import BackendOptions, build_detector, DecodeConfig, load_bundle
 from mot_compress_ros.inference.backends import BACKENDS
 from mot_compress_ros.inference.backends.graph_backend import GraphBackend, split_batch
+from mot_compress_ros.inference.backends.openvino_core import shared_core
 from mot_compress_ros.inference.backends.openvino_graph import say_nothing
 from mot_compress_ros.inference.checkpoint import MANIFEST_FILE, ModelManifest, save_bundle
 from mot_compress_ros.inference.decode import find_peaks
@@ -146,7 +147,7 @@ def test_nothing_told_leaves_nothing_of_the_gate(told_student):
     """No product, no sum and no constant of it is left to be read on every frame."""
     graph = next(g for g in graphs_of(told_student.manifest.graphs) if g.engine == 'openvino')
     xml, weights = read_graph(told_student, graph)
-    model = ov.Core().read_model(model=xml, weights=weights)
+    model = shared_core().read_model(model=xml, weights=weights)
     count = len(model.get_ops())
     say_nothing(model)
     names = [node.get_friendly_name() for node in model.get_ordered_ops()]
@@ -165,7 +166,7 @@ def test_what_is_told_in_another_way_becomes_a_constant():
     model = ov.Model([joined], [image, prior], 'told')
     say_nothing(model)
     given = np.random.default_rng(0).random((1, 2, 4, 4), np.float32)
-    (found,) = ov.compile_model(model, 'CPU')([given]).values()
+    (found,) = shared_core().compile_model(model, 'CPU')([given]).values()
     np.testing.assert_array_equal(found[:, :2], given)
     np.testing.assert_array_equal(found[:, 2:], 2)
 

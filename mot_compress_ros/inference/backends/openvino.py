@@ -24,6 +24,7 @@ from mot_compress_ros.inference.backends.graph_backend import (
     Maps,
     sparse_choices,
 )
+from mot_compress_ros.inference.backends.openvino_core import shared_core
 from mot_compress_ros.inference.backends.openvino_graph import (
     prior_of,
     say_nothing,
@@ -48,7 +49,7 @@ class OpenVinoBackend(GraphBackend):
 
     def __init__(self, bundle: Bundle, options: BackendOptions) -> None:
         device_type(options.device)
-        core = ov.Core()
+        core = shared_core()
         graphs = find_graphs(
             bundle,
             engine='openvino',

@@ -11,6 +11,8 @@ import openvino as ov
 from openvino import opset13 as operators
 from openvino.preprocess import PrePostProcessor
 
+from mot_compress_ros.inference.backends.openvino_core import shared_core
+
 # An operand of this value leaves the other one as it is, to the bit.
 _NEUTRAL = {'Multiply': 1.0, 'Add': 0.0}
 
@@ -71,7 +73,8 @@ def _values_of_nothing(
     ]
     zeros = np.zeros(list(prior.get_output_shape(0)), np.float32)
     part = ov.Model(ports, [prior], 'prior')
-    found = ov.compile_model(part, 'CPU', {'INFERENCE_PRECISION_HINT': 'f32'})([zeros])
+    compiled = shared_core().compile_model(part, 'CPU', {'INFERENCE_PRECISION_HINT': 'f32'})
+    found = compiled([zeros])
     return [(port, np.array(found[index])) for index, port in enumerate(ports)]
 
 

@@ -3,11 +3,11 @@
 import numpy as np
 import onnx
 import onnxruntime as ort
-import openvino as ov
 import pytest
 import torch
 from torch import nn
 
+from mot_compress_ros.inference.backends.openvino_core import shared_core
 from mot_compress_ros.networks import ArchitectureConfig, JointDetector
 from mot_compress_ros.networks.deformable import DeformConv2d
 from offline_training.export.deformable import (
@@ -83,7 +83,7 @@ def test_openvino_says_the_same_with_its_own_operator(network, images):
     assert xml.count(b'type="DeformableConvolution"') == sum(
         isinstance(m, DeformConv2d) for m in network.modules()
     )
-    core = ov.Core()
+    core = shared_core()
     model = core.read_model(model=xml, weights=weights)
     compiled = core.compile_model(model, 'CPU', {'INFERENCE_PRECISION_HINT': 'f32'})
     found = compiled([images.numpy()])

@@ -178,6 +178,13 @@ def test_names_of_operations(operation, module):
     assert layer_name(operation) == module
 
 
+def test_the_tools_leave_the_signal_stack_alone(graph, samples, signal_stack):
+    """NNCF loads the CPU plugin again and again, which registers memory that it takes back."""
+    before = signal_stack()
+    quantize_graph(graph, samples, PtqConfig())
+    assert signal_stack() == before
+
+
 def test_the_tools_do_not_report_home(monkeypatch):
     monkeypatch.delenv('CI', raising=False)
     with silent_tools():
