@@ -30,6 +30,8 @@ PACKAGE = 'mot_compress_ros'
 PASSED_ON = (
     'model',
     'teacher',
+    'backend',
+    'precision',
     'keyframe_mode',
     'keyframe_interval',
     'params_file',
@@ -79,6 +81,25 @@ def generate_launch_description() -> LaunchDescription:
                 'teacher',
                 default_value='',
                 description='Model bundle that runs on keyframes: a folder, or a name in models/.',
+            ),
+            DeclareLaunchArgument(
+                'backend',
+                default_value='',
+                choices=[
+                    '',
+                    'torch_eager',
+                    'torch_cuda_graph',
+                    'openvino',
+                    'onnx_runtime',
+                    'auto',
+                ],
+                description='Runtime of the networks; parameter runtime.backend in docs/node.md.',
+            ),
+            DeclareLaunchArgument(
+                'precision',
+                default_value='',
+                choices=['', 'auto', 'fp32', 'bf16', 'fp16', 'int8'],
+                description='Number format of the networks; parameter runtime.precision.',
             ),
             DeclareLaunchArgument(
                 'keyframe_mode',

@@ -31,6 +31,25 @@ def generate_launch_description() -> LaunchDescription:
                 description='Model bundle that runs on keyframes: a folder, or a name in models/.',
             ),
             DeclareLaunchArgument(
+                'backend',
+                default_value='',
+                choices=[
+                    '',
+                    'torch_eager',
+                    'torch_cuda_graph',
+                    'openvino',
+                    'onnx_runtime',
+                    'auto',
+                ],
+                description='Runtime of the networks; parameter runtime.backend in docs/node.md.',
+            ),
+            DeclareLaunchArgument(
+                'precision',
+                default_value='',
+                choices=['', 'auto', 'fp32', 'bf16', 'fp16', 'int8'],
+                description='Number format of the networks; parameter runtime.precision.',
+            ),
+            DeclareLaunchArgument(
                 'keyframe_mode',
                 default_value='',
                 choices=['', 'fixed', 'adaptive', 'deadline', 'async', 'off'],

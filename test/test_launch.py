@@ -24,6 +24,8 @@ ARGUMENTS = {
     'tracker.launch.py': {
         'model',
         'teacher',
+        'backend',
+        'precision',
         'keyframe_mode',
         'keyframe_interval',
         'cameras',
@@ -43,12 +45,21 @@ ARGUMENTS = {
         'image_transport',
         'model',
         'teacher',
+        'backend',
+        'precision',
         'keyframe_mode',
         'keyframe_interval',
         'params_file',
         'namespace',
         'log_level',
     },
+}
+
+PARAMETERS = {
+    'backend': 'runtime.backend',
+    'precision': 'runtime.precision',
+    'keyframe_mode': 'keyframe.mode',
+    'keyframe_interval': 'keyframe.interval',
 }
 
 
@@ -139,6 +150,8 @@ def test_arguments_left_empty_leave_the_parameter_file_alone():
         ('model', '2026', '2026'),
         ('teacher', 'models/teacher', 'models/teacher'),
         ('image_transport', 'compressed', 'compressed'),
+        ('backend', 'auto', 'auto'),
+        ('precision', 'int8', 'int8'),
         ('keyframe_mode', 'off', 'off'),
         ('keyframe_interval', '12', 12),
         ('use_sim_time', 'true', True),
@@ -150,7 +163,7 @@ def test_arguments_left_empty_leave_the_parameter_file_alone():
 )
 def test_an_argument_becomes_a_parameter(argument: str, text: str, value: object):
     arguments = given('tracker.launch.py', **{argument: text})
-    name = argument.replace('keyframe_', 'keyframe.')
+    name = PARAMETERS.get(argument, argument)
     assert node_parameters(arguments) == {name: value}
     legal = {} if argument == 'use_sim_time' else {name: value}
     build_options(legal)  # ROS's own parameter aside, the node knows it
@@ -162,14 +175,16 @@ def test_an_interval_that_is_no_whole_number_is_refused(text: str):
         node_parameters(given('tracker.launch.py', keyframe_interval=text))
 
 
-def test_the_modes_of_the_launch_files_are_those_of_the_parameter(tree: ast.Module):
+@pytest.mark.parametrize('argument', ['backend', 'precision', 'keyframe_mode'])
+def test_the_choices_of_the_launch_files_are_those_of_the_parameter(
+    tree: ast.Module, argument: str
+):
     (declared,) = (
-        call
-        for call in calls(tree, 'DeclareLaunchArgument')
-        if first_string(call) == 'keyframe_mode'
+        call for call in calls(tree, 'DeclareLaunchArgument') if first_string(call) == argument
     )
     (choices,) = (k.value for k in declared.keywords if k.arg == 'choices')
-    assert ast.literal_eval(choices) == ['', *parameter_options()['keyframe.mode'].choices]
+    legal = parameter_options()[PARAMETERS[argument]].choices
+    assert sorted(ast.literal_eval(choices)) == sorted(['', *legal])
 
 
 @pytest.mark.parametrize('text', ['5', '[1, 2]', '{front: 1}', '[front', 'true', ' '])

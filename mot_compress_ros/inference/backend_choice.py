@@ -110,6 +110,9 @@ def choose_backend(
             refused[f'{candidate.backend} {candidate.precision}'] = error
     if not loaded:
         raise next(iter(refused.values()))
+    if len(loaded) == 1:
+        told = [f'{loaded[0].name} is all that runs', *_refusals(refused)]
+        return ChosenBackend(loaded[0], '; '.join(told))
     timings = time_in_turns(loaded, bundle, clock=clock)
     best = min(range(len(loaded)), key=lambda index: timings[index].median_ms)
     return ChosenBackend(loaded[best], _reason(best, timings, refused))
@@ -196,5 +199,8 @@ def _reason(best: int, timings: Sequence[Timing], refused: Mapping[str, MotCompr
         (t for i, t in enumerate(timings) if i != best), key=lambda timing: timing.median_ms
     )
     told = [f'{t.name} {t.median_ms:.1f} ms' for t in (timings[best], *others)]
-    told += [f'not {name}: {error}' for name, error in refused.items()]
-    return '; '.join(told)
+    return '; '.join([*told, *_refusals(refused)])
+
+
+def _refusals(refused: Mapping[str, MotCompressError]) -> list[str]:
+    return [f'not {name}: {error}' for name, error in refused.items()]

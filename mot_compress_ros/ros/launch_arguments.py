@@ -14,6 +14,12 @@ from mot_compress_ros.errors import InvalidOptionError
 
 PROFILE_VARIABLE = 'FASTRTPS_DEFAULT_PROFILES_FILE'
 _TEXTS = ('model', 'teacher', 'image_transport')
+# Arguments that take a word -> parameter.
+_CHOICES = {
+    'backend': 'runtime.backend',
+    'precision': 'runtime.precision',
+    'keyframe_mode': 'keyframe.mode',
+}
 _SWITCHES = ('use_sim_time', 'autostart')
 _COMPRESSED = '/compressed'
 
@@ -34,8 +40,9 @@ def node_parameters(arguments: Mapping[str, str]) -> dict[str, str | bool | int 
             parameters[name] = arguments[name] == 'true'
     if arguments['cameras']:
         parameters['cameras'] = _cameras(arguments['cameras'])
-    if arguments['keyframe_mode']:
-        parameters['keyframe.mode'] = arguments['keyframe_mode']
+    for name, parameter in _CHOICES.items():
+        if arguments[name]:
+            parameters[parameter] = arguments[name]
     if arguments['keyframe_interval']:
         parameters['keyframe.interval'] = _whole('keyframe_interval', arguments)
     return parameters

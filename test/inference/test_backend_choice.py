@@ -74,6 +74,14 @@ def test_the_fastest_is_taken_and_the_others_are_told(bundle):
     assert {backend.runs for backend in made.values()} == {WARM_UP_RUNS + TURNS}
 
 
+def test_one_that_runs_is_taken_without_a_race(bundle):
+    clock, made = Clock(), {}
+    runtimes = factories(clock, {'a': None, 'b': 8.0}, made)
+    chosen = choose_backend(bundle, BackendOptions(), factories=runtimes, clock=clock)
+    assert chosen.reason == 'b is all that runs; not a auto: a is not there'
+    assert made['b'].runs == 0
+
+
 def test_a_slow_turn_of_a_fast_one_does_not_count(bundle):
     """Medians: what the machine does in one turn decides nothing."""
     clock, made = Clock(), {}
