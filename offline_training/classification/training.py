@@ -40,6 +40,11 @@ class ClassifierOptions:
     schedule: str = option('constant', 'learning rate', choices=('constant', 'cosine'))
     ema_decay: float = option(0.0, 'of averaged weights; 0: none', minimum=0.0, maximum=1.0)
     augment: bool = option(False, 'mirrored and shifted by up to 4 px')
+    precision: str = option(
+        'fp32',
+        'of products; bf16: by autocast, channels last, several times as fast on CPUs with AMX',
+        choices=('fp32', 'bf16'),
+    )
     seed: int = option(317, 'of weights, order and augmentation', minimum=0)
     pruned: float = option(0.0, 'share of the weights, L1 global', minimum=0.0, maximum=0.99)
     pruning: str = option('one_shot', 'when they go', choices=tuple(SCHEDULES))
@@ -74,6 +79,12 @@ def train_classifier(
     return _Training(network, images, options, run, teacher, device, digest).run_all()
 
 
+def _laid_out(network: nn.Module, precision: str) -> nn.Module:
+    """The network with weights in the order in memory that its products are fastest in."""
+    wanted = torch.contiguous_format if precision == 'fp32' else torch.channels_last
+    return network.to(memory_format=wanted)  # type: ignore[call-overload]
+
+
 class _Training:
     def __init__(
         self,
@@ -86,8 +97,11 @@ class _Training:
         digest: str,
     ) -> None:
         self._options, self._digest, self._device = options, digest, device
-        self._network = network.to(device)
-        self._teacher = copy.deepcopy(teacher).to(device).eval() if teacher else None
+        self._network = _laid_out(network.to(device), options.precision)
+        self._teacher = None
+        if teacher:
+            copied = copy.deepcopy(teacher).to(device).eval()
+            self._teacher = _laid_out(copied, options.precision)
         self._average = copy.deepcopy(self._network) if options.ema_decay else self._network
         self._images = torch.from_numpy(images.images).to(device)
         self._labels = torch.from_numpy(images.labels).to(device)
@@ -107,7 +121,7 @@ class _Training:
                 loss = self._epoch(epoch, signals)
                 self._save(epoch + 1)
                 line.update(epoch + 1, lambda loss=loss: f'loss {loss:.3f}')  # type: ignore[misc]
-        return self._average.cpu().eval()
+        return _laid_out(self._average, 'fp32').cpu().eval()
 
     def _epoch(self, epoch: int, signals: StopSignals) -> float:
         self._network.train()
@@ -120,7 +134,7 @@ class _Training:
                     signum=signals.received,
                 )
             self._set_rate(epoch, step)
-            loss = self._lesson(self._network(images), labels, taught)
+            loss = self._lesson(self._answers(self._network, images), labels, taught)
             self._optimizer.zero_grad(set_to_none=True)
             loss.backward()
             self._optimizer.step()
@@ -128,6 +142,15 @@ class _Training:
             self._masks.after_step(self._average)
             total, steps = total + loss.detach(), steps + 1
         return float(total) / steps
+
+    def _answers(self, network: nn.Module, planes: Tensor) -> Tensor:
+        """Logits in float32, of products in the precision that was asked for."""
+        if self._options.precision == 'fp32':
+            logits: Tensor = network(planes)
+            return logits
+        with torch.autocast(self._device, torch.bfloat16):
+            logits = network(planes.to(memory_format=torch.channels_last))
+        return logits.float()
 
     def _steps(self) -> int:
         return max(1, len(self._labels) // self._options.batch_size)
@@ -153,7 +176,7 @@ class _Training:
             taught = None if self._taught is None else self._taught[rows]
             if self._teacher is not None and taught is None:
                 with torch.no_grad():
-                    taught = self._teacher(planes)
+                    taught = self._answers(self._teacher, planes)
             yield planes, self._labels[rows], taught
 
     def _teach_once(self) -> Tensor | None:

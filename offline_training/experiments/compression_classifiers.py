@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from offline_training.classification.sparsity import SCHEDULES
@@ -59,7 +59,9 @@ def classifiers(preset: Mapping[str, Any]) -> list[Classifier]:
         *_int8(preset),
         *_ours(preset),
     ]
-    return found
+    # What is not trained has no options.
+    precision = {'precision': preset['precision']}
+    return [replace(c, options={**c.options, **precision}) if c.options else c for c in found]
 
 
 def amount_name(schedule: str, amount: float) -> str:

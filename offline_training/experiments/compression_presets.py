@@ -18,7 +18,7 @@ KEYS: Mapping[str, frozenset[str]] = {
     'table1': frozenset(
         {
             *('images_per_class', 'epochs', 'fine_tune_epochs', 'sweep_epochs', 'amounts'),
-            *('temperatures', 'alphas', 'ours', 'repeats'),
+            *('temperatures', 'alphas', 'ours', 'repeats', 'precision'),
         }
     ),
     'table2': frozenset({'input_size', 'networks', 'recipe', 'amount', 'sequences', 'speed'}),

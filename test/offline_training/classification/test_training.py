@@ -45,6 +45,12 @@ def test_it_learns_what_it_is_shown(tmp_path):
     assert not network.training
 
 
+def test_bf16_learns_as_well_and_leaves_plain_weights(tmp_path):
+    network = trained(tmp_path, epochs=12, precision='bf16')
+    assert accuracy(network, IMAGES) > 80
+    assert all(p.dtype == torch.float32 and p.is_contiguous() for p in network.parameters())
+
+
 @pytest.mark.parametrize('schedule', sorted(SCHEDULES))
 def test_an_interrupted_training_ends_as_one_that_was_not(tmp_path, monkeypatch, schedule):
     values = {
