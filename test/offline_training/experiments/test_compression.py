@@ -27,7 +27,8 @@ OURS = {
 TINY = {
     'table1': {
         'images_per_class': 12, 'epochs': 1, 'fine_tune_epochs': 1, 'sweep_epochs': 1,
-        'amounts': [0.4], 'temperatures': [2], 'alphas': [0.3, 0.9], 'ours': OURS, 'repeats': 1, 'precision': 'fp32',
+        'amounts': [0.4], 'temperatures': [2], 'alphas': [0.3, 0.9], 'ours': OURS, 'repeats': 1,
+        'precision': 'fp32',
     },
     'table2': {
         'input_size': '160x96', 'sequences': 1, 'amount': 0.2,
