@@ -155,7 +155,7 @@ def _check(args: argparse.Namespace, latencies: tuple[str, ...]) -> None:
 def _prune(args: argparse.Namespace, bundle: Bundle, timing: LatencyOptions) -> int:
     from offline_training.pruning.work import prune_in_steps, write_pruned
 
-    method = _method(args, timing)
+    method = _method(args, bundle, timing)
     settings = _settings(args)
     work = {
         'method': args.method,
@@ -184,18 +184,23 @@ def _prune(args: argparse.Namespace, bundle: Bundle, timing: LatencyOptions) -> 
     return 0
 
 
-def _method(args: argparse.Namespace, timing: LatencyOptions) -> Method:
+def _method(args: argparse.Namespace, bundle: Bundle, timing: LatencyOptions) -> Method:
+    from mot_compress_ros.inference.backends.torch_eager import load_network
     from offline_training.pruning import METHODS
     from offline_training.pruning.contract import MethodOptions
-    from offline_training.pruning.latency import latency_of
+    from offline_training.pruning.latency import latency_of, share_of
     from offline_training.pruning.measures import parse_target
 
+    target = parse_target(args.target)
+    latency = latency_of(args.latency, timing)
+    if target[0] == 'time':
+        latency = share_of(args.latency, timing, whole=load_network(bundle).eval())
     return METHODS[args.method]()(
         MethodOptions(
-            target=parse_target(args.target),
+            target=target,
             settings=_settings(args),
             input_size_wh=timing.input_size_wh,
-            latency=latency_of(args.latency, timing),
+            latency=latency,
             losses=_losses(args),
         )
     )

@@ -20,7 +20,7 @@ class MethodOptions:
         target: name and number that are aimed at, such as ('macs', 0.5).
         settings: options of the method by name; those that are not of it are an error.
         input_size_wh: of the network.
-        latency: milliseconds of a network's forward pass as a function of it, None for unknown.
+        latency: as `MeasuredBy` takes it.
         losses: of training batches with a network; None where there are none.
     """
 

@@ -15,7 +15,7 @@ import torch
 from mot_compress_ros.errors import InvalidOptionError
 from mot_compress_ros.networks import fuse_batch_norm, JointDetector, merge_focus
 from offline_training.pruning.measures import Latency
-from offline_training.quantization.timing import median_ms
+from offline_training.quantization.timing import median_ms, median_share
 
 Call = Callable[[], object]
 _DTYPES = {'fp32': torch.float32, 'bf16': torch.bfloat16}
@@ -87,6 +87,20 @@ def latency_of(name: str, options: LatencyOptions) -> Latency:
     def measured(network: torch.nn.Module) -> float:
         assert isinstance(network, JointDetector), 'what is timed here has heads'
         return median_ms({'': LATENCIES[name](network, options)})['']
+
+    return measured
+
+
+def share_of(name: str, options: LatencyOptions, *, whole: JointDetector) -> Latency:
+    """A function of a network: the time of its forward pass over that of `whole`.
+
+    Both are timed in turns: pruning takes hours, in which a machine is now idle and now busy.
+    """
+    reference = LATENCIES[name](whole, options)
+
+    def measured(network: torch.nn.Module) -> float:
+        assert isinstance(network, JointDetector), 'what is timed here has heads'
+        return median_share(LATENCIES[name](network, options), whole=reference)
 
     return measured
 

@@ -25,7 +25,8 @@ class MeasuredBy:
 
     Attributes:
         size_wh: of the input, pixels.
-        latency: milliseconds of a network's forward pass, as a function of it; None for unknown.
+        latency: of a network's forward pass, as a function of it, in milliseconds or, for the
+            measure `time`, in any unit; None for unknown.
     """
 
     size_wh: tuple[int, int]
@@ -64,15 +65,15 @@ def parameters(network: nn.Module, by: MeasuredBy) -> float:
     return float(sum(p.numel() for p in network.parameters()))
 
 
-def milliseconds(network: nn.Module, by: MeasuredBy) -> float:
-    """Of a forward pass, measured.
+def latency(network: nn.Module, by: MeasuredBy) -> float:
+    """What a forward pass takes, measured.
 
     Raises:
         InvalidOptionError: nobody said how.
     """
     if by.latency is None:
         raise InvalidOptionError(
-            'target: milliseconds have to be measured, and there is no function that does; '
+            'target: time has to be measured, and there is no function that does; '
             'aim at macs or parameters'
         )
     return by.latency(network)
@@ -97,8 +98,8 @@ class Measure:
 MEASURES: Mapping[str, Measure] = {
     'macs': Measure(of=macs, is_share=True, of_shapes=macs_of_shapes),
     'parameters': Measure(of=parameters, is_share=True, of_shapes=parameters_of_shapes),
-    'time': Measure(of=milliseconds, is_share=True),
-    'ms': Measure(of=milliseconds, is_share=False),
+    'time': Measure(of=latency, is_share=True),
+    'ms': Measure(of=latency, is_share=False),
 }
 
 
