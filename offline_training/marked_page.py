@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+import re
 
 from mot_compress_ros.errors import InputError
 
@@ -14,11 +15,13 @@ def between_markers(page: str, name: str, text: str) -> str:
         InputError: it does not have both markers, in order.
     """
     begin, end = f'<!-- {name}: begin -->', f'<!-- {name}: end -->'
-    head, found, rest = page.partition(begin)
-    _, closed, tail = rest.partition(end)
-    if not found or not closed:
+    # On lines of their own: a page may speak of its markers.
+    marked = re.compile(rf'^{re.escape(begin)}$.*?^{re.escape(end)}$', re.DOTALL | re.MULTILINE)
+    whole = f'{begin}\n\n{text}\n\n{end}'
+    changed, count = marked.subn(lambda _: whole, page, count=1)
+    if not count:
         raise InputError(f'the page to update needs the lines {begin} and {end}, in this order')
-    return f'{head}{begin}\n\n{text}\n\n{end}{tail}'
+    return changed
 
 
 def read_page(path: Path, name: str) -> str:
