@@ -208,5 +208,5 @@ def test_options_that_make_no_sense(tmp_path):
         read_page(page, 'keyframe times')
     with pytest.raises(InputError, match='no page'):
         read_page(tmp_path / 'gone.md', 'keyframe times')
-    marked = '<!-- x: begin -->old<!-- x: end -->'
+    marked = '<!-- x: begin -->\nold\n<!-- x: end -->'
     assert between_markers(marked, 'x', 'new') == '<!-- x: begin -->\n\nnew\n\n<!-- x: end -->'

@@ -148,7 +148,7 @@ def arguments(*given):
 def test_the_command_goes_on_where_it_was(data, tmp_path, capsys, monkeypatch):
     model = write_scripted_bundle(tmp_path / 'scripted', input_size_wh=SIZE_WH)
     page = tmp_path / 'page.md'
-    page.write_text('<!-- keyframe modes: begin --><!-- keyframe modes: end -->')
+    page.write_text('<!-- keyframe modes: begin -->\n<!-- keyframe modes: end -->')
     out = tmp_path / 'modes.json'
     args = arguments(
         *('--model', model, '--teacher', model, '--data', data, '--no-ladder'),
