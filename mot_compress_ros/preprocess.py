@@ -59,8 +59,8 @@ def letterbox(
     Returns:
         (h, w, 3) uint8 of size `size_wh`, and the transform of boxes.
 
-    Source: FairMOT (ratio = the smaller one, border split evenly). It resizes by area, which takes
-    longer than the network where the sides do not divide; see `_resized`.
+    Source: FairMOT (ratio = the smaller one, border split evenly). It resizes by area, which is
+    slow where the sides do not divide; see `_resized`.
     """
     (new_w, new_h), (left, top) = _place((image.shape[1], image.shape[0]), size_wh)
     resized = _resized(image, (new_w, new_h))

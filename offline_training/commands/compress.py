@@ -8,7 +8,6 @@ from pathlib import Path
 from mot_compress_ros.console import say
 
 HELP = 'train, prune, distil, quantize, export and verify as one recipe says, and report'
-PART = 'compress'  # of the page
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +25,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--json', type=Path, help='write all numbers here')
     parser.add_argument(
-        '--update', type=Path, metavar='PAGE', help='write the tables into this page'
+        '--update',
+        type=Path,
+        metavar='PAGE',
+        help='write the tables into this page, between its markers `compress NAME`',
     )
 
 
@@ -43,8 +45,9 @@ def run(args: argparse.Namespace) -> int:
 
     recipe = read_compress_recipe(args.recipe, data=args.data, commands=tuple(COMMANDS))
     check_writable(args.json)
-    page = read_page(args.update, PART) if args.update else ''
     name = args.output.resolve().name
+    part = f'compress {name}'
+    page = read_page(args.update, part) if args.update else ''
     site = Site(
         run=args.run or Path('runs') / name,
         name=name,
@@ -66,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     say(f'wrote {args.output}')
     write_text(site.run / 'report.md', f'# {name}\n\n{origin}\n\n{text}\n')
     if args.update:
-        write_text(args.update, between_markers(page, PART, f'{origin}\n\n{text}'))
+        write_text(args.update, between_markers(page, part, f'{origin}\n\n{text}'))
     if args.json:
         content = {
             'kind': 'compress',

@@ -81,14 +81,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='option of quantization, such as ptq.ranges=percentile or bound.score=ap50',
     )
     parser.add_argument('--json', type=Path, help='write all numbers here')
+    parser.add_argument(
+        '--update',
+        type=Path,
+        metavar='PAGE',
+        help='write the table into this page, between its markers `quantize METHOD`',
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Quantize, print the table, write the bundle."""
+    from offline_training.environment import command_line, cpu_model
+    from offline_training.marked_page import between_markers, read_page
     from offline_training.quantization import METHODS
-    from offline_training.report_files import check_writable, write_report
+    from offline_training.report_files import check_writable, write_report, write_text
 
     check_writable(args.json, args.sensitivity)
+    part = f'quantize {args.method}'
+    page = read_page(args.update, part) if args.update else ''
     if args.method == 'qat' and not args.output:
         raise InvalidOptionError('--output: needed with --method qat, which changes the weights')
     job = _job(args)
@@ -96,12 +106,16 @@ def run(args: argparse.Namespace) -> int:
     if args.sensitivity:
         report['sensitivity'] = _sensitivity(job, args.sensitivity)
     outcome = importlib.import_module(METHODS[args.method]).quantize(job)
-    say(outcome_table(outcome, score=job.config.bound.score))
+    table = outcome_table(outcome, score=job.config.bound.score)
+    say(table)
     output = args.output or job.bundle.path
     if outcome.model is None:
         complain(f'quantize: {args.method} leaves nothing that the node loads; see the table')
     else:
         report['graph'] = _write(job, outcome, output)
+    if args.update:
+        origin = f'Made by `{command_line()}` on {cpu_model()}.'
+        write_text(args.update, between_markers(page, part, f'{origin}\n\n{table}'))
     if args.json:
         write_report(args.json, {**_report(args, job, outcome), **report})
     return 0
@@ -241,4 +255,4 @@ def outcome_table(outcome: Outcome, *, score: str) -> str:
 
 
 def _facts(facts: Mapping[str, Any]) -> list[str]:
-    return [f'{name}: {value}' for name, value in facts.items()]
+    return [f'- {name}: {value}' for name, value in facts.items()]

@@ -13,7 +13,7 @@ from typing import Any
 from mot_compress_ros.inference import load_bundle
 from offline_training.compression.facts import facts_of
 from offline_training.compression.recipe import CompressRecipe, START, StepRecipe
-from offline_training.compression.steps import as_words, Call, COMMANDS
+from offline_training.compression.steps import as_words, Call, COMMANDS, UNCHANGED
 from offline_training.experiments.runs import run_command
 from offline_training.studies import Place, Step, Study
 
@@ -56,6 +56,13 @@ class Compression:
         """What a step left behind."""
         return Path(self.study.outcome(name)['bundle'])
 
+    def scores(self, name: str) -> dict[str, Any]:
+        """What `evaluate` said of a step's bundle, or of the one that it left as it was."""
+        position = self.names.index(name)
+        while position and self.recipe.steps[position - 1].command in UNCHANGED:
+            position -= 1
+        return dict(self.study.outcome(self.names[position] + SCORES))
+
     def runtime(self, name: str) -> Mapping[str, Any]:
         """Options `runtime.*` with which the node would run it: those last said until then."""
         said = self.recipe.runtime
@@ -90,7 +97,8 @@ def _steps(recipe: CompressRecipe, site: Site) -> list[Step]:
             Step(name=step.name, what=step.command, content=content, needs=(before,), make=do)
         )
         runtime, before = step.runtime or runtime, step.name
-        steps += _scored(step.name, recipe, runtime, site)
+        if step.command not in UNCHANGED:
+            steps += _scored(step.name, recipe, runtime, site)
     return steps
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from offline_training.compression.pipeline import Compression, SCORES
+from offline_training.compression.pipeline import Compression
 from offline_training.evaluation.tables import markdown_table
 
 QUANTILES = ('p50_ms', 'p95_ms', 'p99_ms')
@@ -28,7 +28,7 @@ def report_of(
             **outcome['facts'],
         }
         if compression.recipe.scores:
-            row |= compression.study.outcome(name + SCORES)
+            row |= compression.scores(name)
         if name in times:
             row['time'] = times[name]
             row['runtime'] = times[name]['runtime']

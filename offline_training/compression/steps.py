@@ -96,6 +96,9 @@ COMMANDS: Mapping[str, Callable[[Call], list[str]]] = {
     'verify': verify_words,
 }
 
+# Commands that look at a bundle and leave it as it is.
+UNCHANGED = frozenset({'verify'})
+
 
 def as_words(options: Mapping[str, Any]) -> list[str]:
     """Options as the words of a command line.

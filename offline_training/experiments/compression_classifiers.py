@@ -195,6 +195,7 @@ def _ours(preset: Mapping[str, Any]) -> list[Classifier]:
     """Our recipe: more epochs, augmentation, a falling learning rate, averaged weights."""
     ours = dict(preset['ours'])
     amount, share = ours.pop('pruned'), ours.pop('fine_tune_epochs')
+    own = ours.pop('student')  # a small network learns for longer, and overfits less
     lesson: dict[str, Any] = {'lesson.kind': 'soft_targets'}
     lesson |= {f'lesson.{key}': float(ours.pop(key)) for key in ('temperature', 'alpha')}
     prune = {**ours, 'epochs': share, 'pruned': amount, 'pruning': 'iterative'}
@@ -204,7 +205,7 @@ def _ours(preset: Mapping[str, Any]) -> list[Classifier]:
             name=name,
             what=what,
             network='student',
-            options={**ours, **(lesson if teacher else {})},
+            options={**ours, **own, **(lesson if teacher else {})},
             teacher=teacher,
         )
 

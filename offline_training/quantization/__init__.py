@@ -12,6 +12,7 @@ layers cost the score.
 METHODS = {
     'ptq': 'offline_training.quantization.by_ptq',
     'qat': 'offline_training.quantization.by_qat',
+    'ranges': 'offline_training.quantization.by_ranges',
     'eager': 'offline_training.quantization.by_eager',
     'sparse24': 'offline_training.quantization.by_sparse24',
 }

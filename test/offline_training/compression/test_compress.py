@@ -154,7 +154,10 @@ def recipe_of(tmp_path, write_tiny_bundle, labelled_clip):
 
 
 def compress(recipe, folder):
+    page = folder / 'page.md'
+    page.write_text('<!-- compress small: begin -->\n<!-- compress small: end -->\n')
     words = ['--output', str(folder / 'small'), '--run', str(folder / 'run'), '--threads', '1']
+    words += ['--update', str(page)]
     assert main(['compress', str(recipe), *words, '--json', str(folder / 'report.json')]) == 0
     return json.loads((folder / 'report.json').read_text())['steps']
 
@@ -183,6 +186,7 @@ def test_a_recipe_from_end_to_end_and_again(tmp_path, recipe_of):
     assert len(shipped.graphs) == 1
     text = (tmp_path / 'run' / 'report.md').read_text()
     assert '| narrow' in text and '| frames/s' in text
+    assert '| narrow' in (tmp_path / 'page.md').read_text()
 
     before = done_at(tmp_path)
     compress(recipe_of(), tmp_path)

@@ -22,7 +22,7 @@ from offline_training.synthetic.writers import WriteOptions, WRITERS
 OURS = {
     'epochs': 1, 'fine_tune_epochs': 1, 'learning_rate': 1e-3, 'weight_decay': 1e-4,
     'schedule': 'cosine', 'ema_decay': 0.9, 'augment': True, 'pruned': 0.4, 'temperature': 4,
-    'alpha': 0.9,
+    'alpha': 0.9, 'student': {},
 }  # fmt: skip
 TINY = {
     'table1': {

@@ -7,13 +7,13 @@ import cv2
 import numpy as np
 import pytest
 
-from mot_compress_ros.errors import BundleError, InvalidOptionError
+from mot_compress_ros.errors import BundleError, InputError, InvalidOptionError
 from mot_compress_ros.inference import BackendOptions, build_detector, load_bundle
 from mot_compress_ros.inference.graphs import digest, graphs_of, paths_of, read_graph
 from offline_training.__main__ import main
 from offline_training.commands import quantize
 from offline_training.quantization.by_ptq import job_graph
-from offline_training.quantization.config import PtqConfig
+from offline_training.quantization.config import PtqConfig, RANGES
 from offline_training.quantization.graph_files import bundle_for, write_int8
 from offline_training.quantization.openvino_ptq import quantize_graph
 
@@ -103,8 +103,24 @@ def test_eager_and_sparse24_leave_the_bundle_alone(tmp_path, write_bundle, folde
     assert not (model / 'graphs').exists()
 
 
+def test_ranges_are_compared_and_a_table_is_written_into_a_page(tmp_path, write_bundle, folder):
+    model, page = write_bundle(tmp_path / 'tiny'), tmp_path / 'page.md'
+    page.write_text('<!-- quantize ranges: begin -->\n<!-- quantize ranges: end -->\n')
+    given = ['--model', model, '--calibration', folder, '--method', 'ranges', '--update', page]
+    assert quantize.run(arguments(*given)) == 0
+    rows = [line for line in page.read_text().splitlines() if line.startswith('| int8, ')]
+    assert len(rows) == len(RANGES) + 2
+    assert 'Made by `python -m offline_training' in page.read_text()
+    assert not (model / 'graphs').exists()
+    with pytest.raises(InputError, match='quantize ptq: begin'):
+        quantize.run(arguments(*given[:-4], '--update', page))
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
+@pytest.mark.filterwarnings(  # of NNCF's, that compiles its kernels beside
+    'ignore:Exception ignored in. <function Pool:pytest.PytestUnraisableExceptionWarning'
+)
 def test_qat_writes_new_weights_and_a_graph_of_them(tmp_path, write_bundle, folder, frames):
     model, output = write_bundle(tmp_path / 'tiny'), tmp_path / 'trained'
     report = tmp_path / 'report.json'
