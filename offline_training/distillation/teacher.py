@@ -111,7 +111,9 @@ def write_teacher(teacher: Bundle, output: Path, student: Tensors, *, shared_wit
 def taught_by(teacher: Bundle, mapping: str) -> dict[str, str]:
     """What a student's manifest says of its teacher."""
     manifest = teacher.manifest
-    return {'name': manifest.name, 'weights_sha256': manifest.weights_sha256, 'mapping': mapping}
+    # What it was before its scores were mapped: they may be mapped again, and it is the same.
+    weights = manifest.calibrated_from or manifest.weights_sha256
+    return {'name': manifest.name, 'weights_sha256': weights, 'mapping': mapping}
 
 
 def student_space(manifest: ModelManifest, tensors: Tensors, mapping: str) -> str:

@@ -1,5 +1,6 @@
 """A student beside a frozen teacher: what is computed, kept, written, and resumed to the bit."""
 
+from dataclasses import replace
 import json
 import socket
 
@@ -25,6 +26,7 @@ from offline_training.datasets.collect import collect_sources
 from offline_training.datasets.identities import number_identities
 from offline_training.datasets.sampler import KeyframeSampler
 from offline_training.distillation.levels import LEVELS
+from offline_training.distillation.teacher import taught_by
 from offline_training.distillation.tutor import Curriculum, Tutor
 from offline_training.engine import CHECKPOINT_FILE
 from offline_training.recipes import experiment_digest, read_recipe, RecipeConfig
@@ -413,3 +415,10 @@ def test_more_identities_than_a_bundle_can_hold_are_refused(config_of):
     assert _with_pivots(recipe, 7).config.architecture.pivots == 7
     with pytest.raises(InvalidOptionError, match=r'70000 identities.*at most 65536'):
         _with_pivots(recipe, 70_000)
+
+
+def test_a_teacher_is_named_by_what_it_was_before_its_scores_were_mapped(teacher):
+    bundle = load_bundle(teacher)
+    assert taught_by(bundle, 'ifm')['weights_sha256'] == bundle.manifest.weights_sha256
+    manifest = replace(bundle.manifest, calibrated_from='e' * 64)
+    assert taught_by(replace(bundle, manifest=manifest), 'ifm')['weights_sha256'] == 'e' * 64
